@@ -1,0 +1,5 @@
+#pragma once
+
+#include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops_quantized.hpp"
+#include "clmx/host/ops_transformer.hpp"

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "clmx/host/array.hpp"
+
+namespace clmx {
+
+/// x in another dtype: floats round to nearest even; float to integer truncates and saturates, NaN
+/// gives 0.
+Array cast(const Array& x, DType dtype, StreamOrDevice s = {});
+/// Elementwise over broadcast shapes, in the promoted float dtype (computed in f32, rounded once).
+/// Throws ArgumentError unless both are float.
+Array add(const Array& a, const Array& b, StreamOrDevice s = {});
+Array multiply(const Array& a, const Array& b, StreamOrDevice s = {});
+/// x * sigmoid(x), float, any shape; f32 arithmetic, rounded once.
+Array silu(const Array& x, StreamOrDevice s = {});
+/// silu(gate) * x, equal shapes, promoted dtype.
+Array swiglu(const Array& gate, const Array& x, StreamOrDevice s = {});
+/// swiglu of the two halves of the last axis: x is [..., 2 n], gate first. Result: [..., n]. For
+/// fused projections.
+Array swiglu_halves(const Array& x, StreamOrDevice s = {});
+/// Index of the largest element along the last axis (the first of equals; NaN never wins unless all
+/// are). Result: i32, x.shape without it.
+Array argmax(const Array& x, StreamOrDevice s = {});
+/// Rows of a dense table [n, dim], any element dtype. rows: i32 or u32, any shape; negative ones
+/// count from the end. Result: [rows.shape..., dim]. Rows held by the host are checked at the call;
+/// rows computed on a device are clamped.
+Array gather(const Array& table, const Array& rows, StreamOrDevice s = {});
+/// a b, or a b^T with transpose_b. a: [..., m, k], b: [n, k] or [k, n] or with a's leading axes;
+/// floats, promoted dtype. Canonical order: t = fma(b_k, a_k, t) in blocks of 256 k, blocks added
+/// by the tree.
+Array matmul(const Array& a, const Array& b, bool transpose_b = false, StreamOrDevice s = {});
+
+}  // namespace clmx

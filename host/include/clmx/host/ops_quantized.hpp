@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+
+#include "clmx/host/array.hpp"
+#include "clmx/host/quantization.hpp"
+
+namespace clmx {
+
+/// The three arrays of MLX's quantize; biases only in affine mode.
+///
+/// w: [..., out, in] float, in divisible by group_size. packed: u32 [..., out, in*bits/32]; scales
+/// and biases
+/// [..., out, in/group_size], of w's dtype (affine) or u8 (mxfp4). Bit for bit as MLX 0.32.4 (CPU);
+/// a device whose arithmetic a probe shows to be inexact (division, denormals) has it computed on
+/// the host, with the same bits. Throws ArgumentError for non-floats, rank < 2, a width that the
+/// group size does not divide, unsupported parameters.
+struct QuantizedArrays {
+  Array packed, scales;
+  std::optional<Array> biases;
+};
+QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params = {},
+                                StreamOrDevice s = {});
+
+/// As above for a matrix w: [out, in].
+QuantizedWeight quantize(const Array& w, const QuantizationParams& params = {},
+                         StreamOrDevice s = {});
+
+/// The dense array: rT(rT(rT(code) * scale) + bias) in affine mode with T the wider type of scales
+/// and biases, then cast to dtype; rT(element * rT(scale)) with T = dtype in mxfp4 (default bf16,
+/// as MLX). Result: [..., out, in].
+Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
+                 std::optional<DType> dtype = {}, StreamOrDevice s = {});
+Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype = {}, StreamOrDevice s = {});
+
+/// Rows of a quantized matrix, dequantized.
+///
+/// rows: i32 or u32, any shape; negative ones count from the end. Result: [rows.shape..., in], of
+/// dtype (default: as dequantize). affine with dtype f32 computes r32(r32(code * scale) + bias) on
+/// the stored, exactly widened scales, whatever their type. Rows held by the host are checked at
+/// the call (ArgumentError); rows computed on a device are clamped.
+Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
+                        std::optional<DType> dtype = {}, StreamOrDevice s = {});
+
+struct QmmOptions {
+  bool transpose = true;            ///< x W^T; the untransposed product is refused so far
+  std::optional<Array> bias = {};   ///< [out] float, added after the product, one more rounding
+  std::optional<DType> dtype = {};  ///< result type; default MLX's: promotion of x, scales, biases
+                                    ///< (affine), x's (floating modes)
+};
+
+/// y = x W^T (+ bias), with W quantized along its rows.
+///
+/// x: [..., in] float; in affine mode also integer (cast to the promoted type). Result: [..., out].
+/// Accumulates in f32 in the canonical order (docs/architecture.md): the bits of a row do not
+/// depend on the other rows, the device or the kernel. Throws ArgumentError, enqueuing nothing, if
+/// in differs or x is an integer in a floating mode.
+Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOptions& options = {},
+                       StreamOrDevice s = {});
+
+/// MLX's loose spelling: w, scales, biases as separate arrays, checked as MLX checks them. The
+/// weight must have rank 2.
+Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
+                       const std::optional<Array>& biases, bool transpose,
+                       const QuantizationParams& params, StreamOrDevice s = {});
+
+}  // namespace clmx

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "clmx/host/array.hpp"
+
+namespace clmx {
+
+/// MLX's quantization modes. Implemented so far: affine (bits 4, 8; group_size 32, 64) and mxfp4.
+enum class QuantizationMode { affine, mxfp4, mxfp8, nvfp4 };
+std::string_view to_string(QuantizationMode mode);
+std::ostream& operator<<(std::ostream& out, QuantizationMode mode);
+/// Exact lower-case names. Throws ArgumentError on any other, naming op.
+QuantizationMode mode_from_string(std::string_view name, std::string_view op);
+
+/// Mode, group size and bits. Absent values take the mode's default: affine 64/4, mxfp4 32/4, mxfp8
+/// 32/8, nvfp4 16/4; 0 counts as given.
+struct QuantizationParams {
+  QuantizationMode mode = QuantizationMode::affine;
+  std::optional<int> group_size = {};
+  std::optional<int> bits = {};
+  int group() const;      ///< given or default
+  int bit_count() const;  ///< given or default
+};
+/// Throws ArgumentError naming op unless clmx computes with these parameters.
+void check_supported(const QuantizationParams& params, std::string_view op);
+
+struct QuantizedWeightState;
+
+/// A quantized matrix [out_features, in_features], groups along the rows; checked once, here, never
+/// in a forward. A value: copies share everything, prepared device layouts included.
+class QuantizedWeight {
+ public:
+  /// packed: u32 [out, in * bits / 32]; scales: [out, in / group_size], float (affine) or u8
+  /// (floating modes); biases: as scales, in affine mode only. Throws ArgumentError otherwise.
+  QuantizedWeight(Array packed, Array scales, std::optional<Array> biases,
+                  const QuantizationParams& params);
+  std::int64_t out_features() const;
+  std::int64_t in_features() const;
+  const Array& packed() const;
+  const Array& scales() const;
+  const std::optional<Array>& biases() const;
+  const QuantizationParams& params() const;  ///< group_size and bits always given
+  std::size_t bytes() const;                 ///< packed, scales and biases together
+  /// Rows of several weights of equal width and parameters, one below the other: fused projections.
+  /// The rows' bits are untouched, so are the products'. Throws ArgumentError when they differ.
+  static QuantizedWeight concatenate(std::span<const QuantizedWeight> parts);
+  QuantizedWeightState* state() const { return state_.get(); }
+
+ private:
+  std::shared_ptr<QuantizedWeightState> state_;
+};
+
+}  // namespace clmx
