@@ -1,0 +1,117 @@
+#include "storage.hpp"
+
+#include <cstring>
+
+#include "clmx/devices/error.hpp"
+
+namespace clmx {
+namespace {
+
+// Read once: a process does not change its mind about transfers.
+bool transfers_denied() {
+  static const bool denied =
+      environment("CLMX_TRANSFERS") == "deny" || environment("CLMX_STRICT") == "1";
+  return denied;
+}
+
+}  // namespace
+
+Storage::Storage(const Buffer& buffer, const Stream& writer) {
+  replicas_.push_back({buffer, writer, std::nullopt});
+}
+
+Storage::Replica* Storage::find(const Device& device) {
+  for (Replica& replica : replicas_)
+    if (replica.writer.device() == device) return &replica;
+  return nullptr;
+}
+
+Storage::Replica Storage::written_one() {
+  const std::lock_guard lock(mutex_);
+  return replicas_.front();
+}
+
+// The event stands behind the write because the write was enqueued before the array could be handed
+// on.
+void Storage::order(Replica& replica, const Stream& reader) {
+  if (replica.writer == reader) return;
+  if (!replica.written) replica.written = replica.writer.record();
+  if (!replica.written->complete()) reader.wait(*replica.written);
+}
+
+Buffer Storage::on(const Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  Replica* replica = find(stream.device());
+  if (!replica) replica = host_ ? &copy_from_host(stream) : &copy_from_device(stream);
+  order(*replica, stream);
+  return replica->buffer;
+}
+
+Storage::Replica& Storage::copy_from_host(const Stream& stream) {
+  const Device device = stream.device();
+  if (!host_->bytes.empty() && device.wraps_host_memory()) {
+    replicas_.push_back({Buffer::wrap(device, *host_), stream, Event()});
+    return replicas_.back();
+  }
+  const Buffer buffer = Buffer::allocate_unpooled(device, host_->bytes.size());
+  if (buffer.size() > 0) stream.write(buffer, 0, host_->bytes);
+  replicas_.push_back({buffer, stream, std::nullopt});
+  return replicas_.back();
+}
+
+Storage::Replica& Storage::copy_from_device(const Stream& stream) {
+  const Replica source = replicas_.front();
+  if (transfers_denied())
+    throw Error(join("a copy of ", source.buffer.size(), " bytes from ",
+                     source.writer.device().info().selector, " to ",
+                     stream.device().info().selector,
+                     " is needed, but CLMX_TRANSFERS=deny or CLMX_STRICT=1 forbids it"));
+  const Buffer buffer = Buffer::allocate_unpooled(stream.device(), source.buffer.size());
+  if (buffer.size() > 0) {
+    const MappedBuffer mapped = source.writer.map(source.buffer, 0, source.buffer.size());
+    stream.write(buffer, 0, {mapped.data(), mapped.size()});
+  }
+  replicas_.push_back({buffer, stream, std::nullopt});
+  return replicas_.back();
+}
+
+void Storage::read(std::size_t offset, std::span<std::byte> to) {
+  if (to.empty()) return;
+  if (host_) {
+    std::memcpy(to.data(), host_->bytes.data() + offset, to.size());
+    return;
+  }
+  const Replica source = written_one();
+  source.writer.read(source.buffer, offset, to);
+}
+
+HostBytes Storage::map(std::size_t offset, std::size_t bytes,
+                       const std::shared_ptr<Storage>& self) {
+  if (bytes == 0) return {{}, self};
+  if (host_) return {host_->bytes.subspan(offset, bytes), self};
+  const Replica source = written_one();
+  auto mapped =
+      std::make_shared<const MappedBuffer>(source.writer.map(source.buffer, offset, bytes));
+  return {{mapped->data(), mapped->size()}, mapped};
+}
+
+bool Storage::ready() {
+  const std::lock_guard lock(mutex_);
+  if (host_) return true;
+  Replica& source = replicas_.front();
+  if (!source.written) source.written = source.writer.record();
+  return source.written->complete();
+}
+
+void Storage::wait() {
+  if (ready()) return;
+  written_one().written->wait();
+}
+
+std::optional<Device> Storage::home() {
+  const std::lock_guard lock(mutex_);
+  if (host_ || replicas_.empty()) return std::nullopt;
+  return replicas_.front().writer.device();
+}
+
+}  // namespace clmx
