@@ -1,0 +1,42 @@
+#include <gtest/gtest.h>
+
+#include <iostream>
+
+#include "support/test_devices.hpp"
+
+namespace {
+
+/// Prints what the tests will run on. False when there is nothing to run on, or when a device that
+/// CLMX_TEST_DEVICES asks for is missing: a run without its devices must not pass.
+bool devices_are_there() {
+  for (const clmx::DeviceProblem& problem : clmx::Device::problems()) {
+    std::cout << "passed over: " << problem.where << ": " << problem.reason << '\n';
+  }
+  try {
+    const std::vector<clmx::Device> devices = clmx::test_devices();
+    for (const clmx::Device& device : devices) {
+      const clmx::DeviceInfo& info = device.info();
+      std::cout << "device " << info.selector << ": " << info.name << " (" << info.platform
+                << ")\n";
+    }
+    if (!devices.empty()) return true;
+    std::cerr << "no OpenCL device: install one, e.g. the package pocl-opencl-icd\n";
+  } catch (const std::exception& error) {
+    std::cerr << "the devices to test on: " << error.what() << '\n';
+  }
+  return false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
+  if (!devices_are_there()) return 1;
+  const int failed = RUN_ALL_TESTS();
+  if (failed == 0 && testing::UnitTest::GetInstance()->test_to_run_count() == 0) {
+    std::cerr << "no test matches the filter\n";
+    return 1;
+  }
+  return failed;
+}
