@@ -4,6 +4,15 @@
 
 namespace clmx {
 
+/// Options of ops that have none, as a Tap sees them.
+struct NoOptions {};
+struct CastOptions {
+  DType dtype = DType::f32;
+};
+struct MatmulOptions {
+  bool transpose_b = false;
+};
+
 /// x in another dtype: floats round to nearest even; float to integer truncates and saturates, NaN
 /// gives 0.
 Array cast(const Array& x, DType dtype, StreamOrDevice s = {});

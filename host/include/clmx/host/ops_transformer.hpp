@@ -7,6 +7,11 @@
 
 namespace clmx {
 
+/// The options of rms_norm as a Tap sees them.
+struct RmsNormOptions {
+  float eps = 1e-5f;
+};
+
 /// x / sqrt(mean(x^2) + eps), rounded to x's dtype, times weight (as MLX: two roundings).
 ///
 /// x: [..., n] float; weight: [n] float or absent. Result: x.shape in the promoted dtype. The sum
