@@ -1,0 +1,105 @@
+#include <atomic>
+#include <cstdlib>
+
+#include "cl_error.hpp"
+#include "device_state.hpp"
+#include "stream_state.hpp"
+
+namespace clmx {
+namespace {
+
+std::atomic<bool> ending{false};
+
+void finish_everything() {
+  if (ending.exchange(true)) return;
+  for (const auto& state : devices().states) {
+    state->streams.finish_all();
+    state->kernels.save_binaries();
+  }
+}
+
+std::atomic<DeviceState*> chosen_default{nullptr};
+
+}  // namespace
+
+bool process_ends() {
+  return ending;
+}
+
+void finish_at_exit() {
+  std::atexit(finish_everything);
+}
+
+const cl::Context& DeviceState::context() {
+  std::call_once(context_once_, [this] {
+    cl_int status = CL_SUCCESS;
+    context_ = cl::Context(device, nullptr, nullptr, nullptr, &status);
+    check(status, info, "clCreateContext");
+    finish_at_exit();
+  });
+  return context_;
+}
+
+Stream DeviceState::default_stream() {
+  const std::lock_guard lock(default_stream_mutex_);
+  if (!default_stream_) default_stream_ = Device(this).new_stream();
+  return *default_stream_;
+}
+
+std::span<const Device> Device::all() {
+  return devices().handles;
+}
+
+std::span<const DeviceProblem> Device::problems() {
+  return devices().problems;
+}
+
+const DeviceInfo& Device::info() const {
+  return state_->info;
+}
+
+bool Device::wraps_host_memory() const {
+  return state_->wraps_host_memory();
+}
+
+Stream Device::new_stream(StreamOptions options) const {
+  return Stream(std::make_shared<StreamState>(*state_, options));
+}
+
+Stream Device::default_stream() const {
+  return state_->default_stream();
+}
+
+Kernel Device::kernel(const KernelSpec& spec) const {
+  return state_->kernels.get(spec);
+}
+
+MemoryStats Device::memory() const {
+  return state_->pool.stats();
+}
+
+void Device::reset_peak_memory() const {
+  state_->pool.reset_peak();
+}
+
+void Device::trim_memory() const {
+  state_->pool.trim();
+}
+
+Device default_device() {
+  if (DeviceState* const chosen = chosen_default) return Device(chosen);
+  if (const auto selectors = environment("CLMX_DEVICE")) {
+    return Device::select_list(*selectors).front();
+  }
+  return Device::select_list("all").front();
+}
+
+void set_default_device(const Device& device) {
+  chosen_default = device.state();
+}
+
+Stream default_stream(const Device& device) {
+  return device.default_stream();
+}
+
+}  // namespace clmx

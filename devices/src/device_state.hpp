@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "clmx/devices/device.hpp"
+#include "clmx/devices/stream.hpp"
+#include "kernel_table.hpp"
+#include "memory_pool.hpp"
+#include "opencl.hpp"
+#include "stream_registry.hpp"
+
+namespace clmx {
+
+/// Everything of one device. Made by enumeration, never destroyed: drivers do not survive their
+/// objects being released while the process ends.
+struct DeviceState {
+  DeviceState(DeviceInfo device_info, cl::Device cl_device)
+      : info(std::move(device_info)), device(std::move(cl_device)), pool(*this), kernels(*this) {}
+
+  /// Made at the first use: some drivers take long.
+  const cl::Context& context();
+  bool wraps_host_memory();
+  Stream default_stream();
+
+  const DeviceInfo info;
+  const cl::Device device;
+  StreamRegistry streams;
+  MemoryPool pool;
+  KernelTable kernels;
+
+ private:
+  std::once_flag context_once_, wrap_once_;
+  std::mutex default_stream_mutex_;
+  cl::Context context_;
+  bool wraps_ = false;
+  std::optional<Stream> default_stream_;
+};
+
+/// All devices in the stable order and what enumeration passed over; found at the first call.
+struct Devices {
+  std::vector<std::unique_ptr<DeviceState>> states;
+  std::vector<Device> handles;
+  std::vector<DeviceProblem> problems;
+};
+Devices& devices();
+
+/// True once the process has begun to end: OpenCL objects are then left alone.
+bool process_ends();
+/// Has queues finished and binaries saved when the process ends. Called again after each driver was
+/// first used, because exit handlers run in reverse and ours must come before the driver's.
+void finish_at_exit();
+
+/// Takes an OpenCL object over for the rest of the process.
+template <class Object>
+void leave_alone(Object object) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<Object>;
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(object));
+}
+
+}  // namespace clmx

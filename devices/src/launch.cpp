@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "cl_error.hpp"
+#include "counters.hpp"
+#include "stream_state.hpp"
+
+namespace clmx {
+namespace {
+
+std::size_t argument_slots(std::span<const KernelArgument> arguments) {
+  std::size_t slots = arguments.size();
+  for (const KernelArgument& argument : arguments) {
+    if (std::holds_alternative<BufferArgument>(argument)) ++slots;
+  }
+  return slots;
+}
+
+void check_arguments(const DeviceState& device, const KernelState& kernel,
+                     std::span<const KernelArgument> arguments) {
+  const std::size_t slots = argument_slots(arguments);
+  require(slots == kernel.argument_count, kernel.entry, "the kernel has ", kernel.argument_count,
+          " arguments (a buffer counts as two), the launch gives ", slots);
+  require(slots * sizeof(std::uint64_t) <= device.info.max_parameter_bytes, kernel.entry, slots,
+          " arguments exceed the device's ", device.info.max_parameter_bytes, " bytes");
+  for (const KernelArgument& argument : arguments) {
+    const auto* const buffer = std::get_if<BufferArgument>(&argument);
+    require(buffer == nullptr || !buffer->buffer || &buffer->buffer.state()->device == &device,
+            kernel.entry, "a buffer of another device than ", device.info.selector);
+  }
+}
+
+void check_grid(const DeviceState& device, const KernelState& kernel, const Grid& grid) {
+  const bool driver_chooses = grid.local[0] == 0 && grid.local[1] == 0 && grid.local[2] == 0;
+  std::size_t group = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::size_t global = grid.global[axis], local = grid.local[axis];
+    require(global > 0, kernel.entry, "the global size is 0 along axis ", axis);
+    if (driver_chooses) continue;
+    require(local > 0 && global % local == 0, kernel.entry, "the global size ", global,
+            " is no multiple of the local size ", local, " along axis ", axis);
+    require(local <= kernel.max_work_group_size, kernel.entry, "a work-group of ", local,
+            " items exceeds the kernel's limit of ", kernel.max_work_group_size);
+    group *= local;
+  }
+  require(group <= kernel.max_work_group_size, kernel.entry, "a work-group of ", group,
+          " items exceeds the kernel's limit of ", kernel.max_work_group_size);
+  require(kernel.local_bytes <= device.info.local_bytes, kernel.entry, "needs ", kernel.local_bytes,
+          " bytes of local memory, ", device.info.selector, " has ", device.info.local_bytes);
+}
+
+StreamKernel& stream_kernel(StreamState& stream, KernelState& kernel) {
+  if (stream.kernels.size() <= kernel.number) stream.kernels.resize(kernel.number + 1);
+  StreamKernel& own = stream.kernels[kernel.number];
+  if (own.kernel == nullptr) {
+    cl_int status = CL_SUCCESS;
+    own.object = cl::Kernel(kernel.program->program, kernel.entry.c_str(), &status);
+    check(status, stream.device.info, "clCreateKernel");
+    own.slots.resize(kernel.argument_count);
+    own.kernel = &kernel;
+  }
+  return own;
+}
+
+// Sets the kernel's arguments one after the other, passing over what is set already.
+class ArgumentSetter {
+ public:
+  ArgumentSetter(StreamState& stream, StreamKernel& kernel, Use use)
+      : stream_(stream), kernel_(kernel), use_(use) {}
+
+  void operator()(const BufferArgument& argument) {
+    BufferState* const buffer = argument.buffer.state();
+    if (buffer != nullptr) buffer->uses.note(use_);
+    const cl_mem memory = buffer == nullptr ? nullptr : buffer->block.memory();
+    // The block's number tells memory apart: a driver may use a released cl_mem's address again.
+    set(memory, memory == nullptr ? 0 : buffer->block.number);
+    set(argument.offset, argument.offset);
+  }
+  template <class Scalar>
+  void operator()(Scalar value) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    set(value, bits);
+  }
+
+ private:
+  template <class Value>
+  void set(Value value, std::uint64_t bits) {
+    StreamKernel::Slot& slot = kernel_.slots[index_];
+    if (!slot.set || slot.bits != bits) {
+      slot.set = false;
+      const cl_int status = clSetKernelArg(kernel_.object(), index_, sizeof value, &value);
+      if (status != CL_SUCCESS) {
+        throw_device_error(stream_.device.info, "clSetKernelArg", status,
+                           join("argument ", index_, " of ", kernel_.kernel->entry));
+      }
+      slot = {bits, true};
+    }
+    ++index_;
+  }
+
+  StreamState& stream_;
+  StreamKernel& kernel_;
+  const Use use_;
+  cl_uint index_ = 0;
+};
+
+// The binary saved for the next start holds what drivers generate at the first launch in a shape.
+void note_shape(StreamKernel& kernel, const Grid& grid) {
+  if (std::equal(grid.local, grid.local + 3, kernel.local)) return;
+  std::copy(grid.local, grid.local + 3, kernel.local);
+  ProgramState& program = *kernel.kernel->program;
+  const std::lock_guard lock(program.mutex);
+  const auto [_, added] = program.shapes.insert(
+      join(kernel.kernel->entry, ' ', grid.local[0], ' ', grid.local[1], ' ', grid.local[2]));
+  if (added) program.unsaved = true;
+}
+
+cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const Grid& grid, cl_event* event) {
+  const std::size_t* const local = grid.local[0] == 0 ? nullptr : grid.local;
+  return clEnqueueNDRangeKernel(stream.queue(), kernel.object(), 3, nullptr, grid.global, local, 0,
+                                nullptr, event);
+}
+
+cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid& grid) {
+  const KernelState* const state = kernel.kernel;
+  cl::Event event;
+  if (stream.device_clock) {
+    const cl_int status = enqueue(stream, kernel, grid, &event());
+    if (status == CL_SUCCESS) stream.samples.push_back({state, std::move(event), 0});
+    return status;
+  }
+  stream.queue.finish();
+  const auto start = std::chrono::steady_clock::now();
+  cl_int status = enqueue(stream, kernel, grid, nullptr);
+  if (status == CL_SUCCESS) status = stream.queue.finish();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  if (status == CL_SUCCESS) stream.samples.push_back({state, {}, time.count()});
+  return status;
+}
+
+cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& grid,
+                       std::span<const KernelArgument> arguments) {
+  const std::lock_guard lock(stream.mutex);
+  StreamKernel& own = stream_kernel(stream, kernel);
+  ArgumentSetter set(stream, own, stream.next_use());
+  for (const KernelArgument& argument : arguments) std::visit(set, argument);
+  note_shape(own, grid);
+  stream.last_launched = &kernel;
+  return stream.profiling ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
+}
+
+}  // namespace
+
+void Stream::launch(const Kernel& kernel, const Grid& grid,
+                    std::span<const KernelArgument> arguments) const {
+  StreamState& stream = *state_;
+  KernelState* const state = kernel.state();
+  require(&state->device == &stream.device, state->entry, "the kernel was built for ",
+          state->device.info.selector, ", the stream is on ", stream.device.info.selector);
+  check_arguments(stream.device, *state, arguments);
+  check_grid(stream.device, *state, grid);
+  stream.require_alive();
+  cl_int status = set_and_enqueue(stream, *state, grid, arguments);
+  if (is_out_of_memory(status)) {
+    stream.device.streams.finish_all();
+    stream.device.pool.trim();
+    status = set_and_enqueue(stream, *state, grid, arguments);
+  }
+  if (is_out_of_memory(status)) {
+    throw OutOfMemory(join("clEnqueueNDRangeKernel of ", state->entry, " on ",
+                           stream.device.info.selector, ": ", describe_code(status)));
+  }
+  if (status != CL_SUCCESS) {
+    throw_device_error(stream.device.info, "clEnqueueNDRangeKernel", status,
+                       join("kernel ", state->entry));
+  }
+  ++counters().launches;
+  if (stream.synchronous) synchronize();
+}
+
+}  // namespace clmx

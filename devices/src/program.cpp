@@ -1,0 +1,53 @@
+#include "program.hpp"
+
+#include <chrono>
+
+#include "cl_error.hpp"
+#include "counters.hpp"
+#include "device_state.hpp"
+
+namespace clmx {
+namespace {
+
+std::string build_log(const cl::Program& program, const cl::Device& device) {
+  std::string log;
+  if (program.getBuildInfo(device, CL_PROGRAM_BUILD_LOG, &log) != CL_SUCCESS) log.clear();
+  while (!log.empty() && (log.back() == '\0' || log.back() == '\n')) log.pop_back();
+  return log;
+}
+
+cl_int try_build(DeviceState& device, const ProgramRequest& request, cl::Program& program) {
+  cl_int status = CL_SUCCESS;
+  program = cl::Program(device.context(), request.source, false, &status);
+  check(status, device.info, "clCreateProgramWithSource");
+  return program.build(device.device, request.options.c_str());
+}
+
+}  // namespace
+
+std::string build_options(const Constants& constants) {
+  std::string options = "-cl-std=CL1.2";
+  for (const Constant& constant : constants) {
+    options += join(" -D ", constant.name, '=');
+    options += constant.value.symbol.empty() ? std::to_string(constant.value.number)
+                                             : std::string(constant.value.symbol);
+  }
+  return options;
+}
+
+cl::Program compile(DeviceState& device, const ProgramRequest& request) {
+  cl::Program program;
+  cl_int status = try_build(device, request, program);
+  if (status != CL_SUCCESS) status = try_build(device, request, program);
+  if (status != CL_SUCCESS) {
+    const std::string log = build_log(program, device.device);
+    throw KernelBuildError(
+        join("cannot build ", request.file, " for ", device.info.selector, " (", device.info.name,
+             ") with '", request.options, "': ", describe_code(status), '\n', log),
+        request.file, request.options, log);
+  }
+  ++counters().compiled;
+  return program;
+}
+
+}  // namespace clmx

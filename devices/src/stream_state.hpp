@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "clmx/devices/stream.hpp"
+#include "device_state.hpp"
+#include "kernel_state.hpp"
+
+namespace clmx {
+
+/// A kernel object of one stream with the arguments it was last given: a cl_kernel's slots are
+/// shared by its holders, so each stream has its own.
+struct StreamKernel {
+  /// A scalar's bits, or a buffer's block number.
+  struct Slot {
+    std::uint64_t bits = 0;
+    bool set = false;
+  };
+  const KernelState* kernel = nullptr;
+  cl::Kernel object;
+  std::vector<Slot> slots;
+  std::size_t local[3] = {0, 0, 0};
+};
+
+struct StreamState {
+  StreamState(DeviceState& stream_device, StreamOptions options);
+  StreamState(const StreamState&) = delete;
+  StreamState& operator=(const StreamState&) = delete;
+  ~StreamState();
+
+  /// Counts one more command. With the mutex held.
+  Use next_use() { return {number, ++sequence}; }
+  /// The commands up to this one are done.
+  void mark_completed(std::uint64_t done);
+  /// Throws DeviceError when the stream's device failed before.
+  void require_alive() const;
+  /// Waits for everything; returns the status. Takes no lock while it waits.
+  cl_int finish();
+  /// Throws what `code` of `call` means on this stream and makes it dead where the device is lost.
+  [[noreturn]] void fail(std::string_view call, cl_int code);
+  /// Frees the host copies of writes that are done. With the mutex held.
+  void drop_staged();
+
+  DeviceState& device;
+  const std::uint32_t number;
+  const bool profiling, device_clock, synchronous;
+  cl::CommandQueue queue;
+
+  std::mutex mutex;  ///< set-arguments-and-enqueue is atomic; guards what follows
+  std::uint64_t sequence = 0;
+  std::vector<StreamKernel> kernels;  ///< by KernelState::number
+  const KernelState* last_launched = nullptr;
+  struct Staged {
+    std::uint64_t sequence;
+    std::vector<std::byte> bytes;
+  };
+  std::deque<Staged> staged;  ///< host copies that pending writes still read
+  struct Sample {
+    const KernelState* kernel;
+    cl::Event event;
+    double seconds;
+  };
+  std::vector<Sample> samples;
+
+  std::atomic<std::uint64_t> completed{0};
+  std::atomic<bool> dead{false};
+};
+
+struct BufferState {
+  enum class Kind { pooled, unpooled, wrapped, foreign };
+  BufferState(DeviceState& buffer_device, Kind buffer_kind, std::size_t bytes)
+      : device(buffer_device), kind(buffer_kind), size(bytes) {}
+  BufferState(const BufferState&) = delete;
+  BufferState& operator=(const BufferState&) = delete;
+  ~BufferState();
+
+  DeviceState& device;
+  const Kind kind;
+  const std::size_t size;
+  Block block;  ///< without memory when size is 0
+  HostBytes host;
+  LastUses uses;
+};
+
+/// A point in a stream. The marker is enqueued only when somebody has to wait, so that recording
+/// costs nothing; it may then stand later in the stream than the point.
+struct EventState {
+  std::shared_ptr<StreamState> stream;
+  std::uint64_t sequence = 0;
+  std::mutex mutex;
+  cl::Event marker;
+
+  bool complete();
+  void wait();
+  /// An OpenCL event that completes after the recorded point.
+  cl::Event cl_event();
+};
+
+}  // namespace clmx
