@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "clmx/host/ops_transformer.hpp"
+#include "clmx/nn/module.hpp"
+
+namespace clmx {
+
+/// Keys and values of every layer of a model for one sequence. Belongs to one stream at a time.
+class ModelCache {
+ public:
+  explicit ModelCache(std::vector<KVCache> layers) : layers_(std::move(layers)) {}
+  KVCache& layer(std::size_t i) { return layers_[i]; }
+  std::size_t layers() const { return layers_.size(); }
+  /// Positions held, the same for every layer.
+  std::int64_t length() const { return layers_.empty() ? 0 : layers_.front().length(); }
+  std::int64_t limit() const { return layers_.empty() ? 0 : layers_.front().limit(); }
+  /// Forgets positions from `length` on. Throws ArgumentError when it exceeds length().
+  void truncate(std::int64_t length);
+
+ private:
+  std::vector<KVCache> layers_;
+};
+
+/// Which positions get logits: the head is the largest product of a small model.
+enum class LogitRows { none, last, all };
+
+/// A decoder: token ids in, logits out. Its weights are shared by all devices it runs on; one
+/// forward at a time.
+class LanguageModel : public Module {
+ public:
+  virtual std::int64_t vocabulary() const = 0;
+  virtual std::int64_t context() const = 0;  ///< positions
+  virtual const std::vector<std::int32_t>& eos() const = 0;
+  virtual DType dtype() const = 0;  ///< of activations and logits
+  /// For at most `positions` positions (absent: the context). Allocates nothing yet.
+  virtual ModelCache new_cache(std::optional<std::int64_t> positions = {}) const = 0;
+
+  /// tokens: [T] i32, the positions after those in the cache. Result: [1 or T, vocabulary] in
+  /// dtype(); rows none: an empty array. Throws ArgumentError when the cache's limit would be
+  /// passed; ids out of range are refused when the host holds them.
+  virtual Array forward(const Array& tokens, ModelCache& cache, LogitRows rows = LogitRows::last,
+                        StreamOrDevice s = {}) = 0;
+  /// The same from host ids: throws ArgumentError for no tokens or ids out of range.
+  Array forward(std::span<const std::int32_t> tokens, ModelCache& cache,
+                LogitRows rows = LogitRows::last, StreamOrDevice s = {});
+};
+
+}  // namespace clmx

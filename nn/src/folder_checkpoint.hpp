@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "clmx/host/safetensors.hpp"
+#include "clmx/nn/checkpoint.hpp"
+#include "clmx/nn/config.hpp"
+
+namespace clmx {
+
+/// An MLX folder: model.safetensors, or the shards that model.safetensors.index.json names, or
+/// every model*.safetensors there is.
+class FolderCheckpoint final : public Checkpoint {
+ public:
+  /// Throws FormatError when there is no such file or two files hold a tensor of the same name.
+  FolderCheckpoint(const std::filesystem::path& folder, QuantizationConfig quantization);
+
+  std::string where() const override { return folder_.string(); }
+  std::vector<std::string> names() const override;
+  bool has(const std::string& name) const override { return tensors_.contains(name); }
+  Array array(const std::string& name) const override;
+  std::optional<QuantizedWeight> quantized(const std::string& path,
+                                           std::int64_t in_features) const override;
+
+ private:
+  QuantizationConfig::Stored stored(const std::string& path) const;
+  const TensorEntry& entry(const std::string& name) const;
+
+  std::filesystem::path folder_;
+  QuantizationConfig quantization_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, const SafetensorsFile*> tensors_;
+};
+
+/// The whole of a small text file; empty when there is none. Throws FormatError when it is larger
+/// than 64 MiB.
+std::string read_text_if(const std::filesystem::path& path);
+
+}  // namespace clmx

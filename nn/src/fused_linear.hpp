@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "clmx/nn/linear.hpp"
+
+namespace clmx {
+
+/// Quantized layers over the same input, joined row below row and run as one product. Each layer
+/// keeps its place as a view of the joined rows, so nothing is held twice and names stay MLX's;
+/// every row's product has the bits it had before.
+class FusedLinear {
+ public:
+  FusedLinear() = default;
+  /// Joins the layers when all are quantized alike; otherwise stays unusable.
+  explicit FusedLinear(const std::vector<Slot<LinearLayer>*>& layers);
+  /// Whether the layers are still those that were joined: loading or quantizing may replace them.
+  bool usable() const;
+  /// x: [..., in]. Result: [..., sum of out].
+  Array product(const Array& x, DType dtype, StreamOrDevice s) const;
+
+ private:
+  std::vector<const Slot<LinearLayer>*> slots_;
+  std::vector<const QuantizedWeightState*> joined_;
+  std::optional<QuantizedLinear> whole_;
+};
+
+}  // namespace clmx

@@ -1,0 +1,111 @@
+#include "clmx/nn/llama.hpp"
+
+#include "clmx/devices/error.hpp"
+#include "clmx/nn/embedding.hpp"
+#include "llama_layers.hpp"
+#include "rope_positions.hpp"
+
+namespace clmx {
+namespace {
+
+class LlamaModel final : public LanguageModel {
+ public:
+  LlamaModel(const LlamaConfig& config, Weights& weights, DType dtype);
+
+  std::int64_t vocabulary() const override { return config_.vocabulary; }
+  std::int64_t context() const override { return config_.context; }
+  const std::vector<std::int32_t>& eos() const override { return config_.eos; }
+  DType dtype() const override { return dtype_; }
+  ModelCache new_cache(std::optional<std::int64_t> positions) const override;
+  using LanguageModel::forward;
+  Array forward(const Array& tokens, ModelCache& cache, LogitRows rows, StreamOrDevice s) override;
+  void visit(Visitor& v) override;
+
+ private:
+  Array head(const Array& hidden, const Stream& stream) const;
+
+  LlamaConfig config_;
+  DType dtype_;
+  RopePositions rope_;
+  Slot<EmbeddingLayer> embed_tokens_;
+  std::vector<std::unique_ptr<LlamaBlock>> blocks_;
+  std::unique_ptr<RMSNorm> norm_;
+  Slot<LinearLayer> lm_head_;  // empty: the embedding's weights
+};
+
+LlamaModel::LlamaModel(const LlamaConfig& config, Weights& weights, DType dtype)
+    : config_(config),
+      dtype_(dtype),
+      rope_(config.rope, config.context),
+      embed_tokens_(weights.embedding("model.embed_tokens", config.vocabulary, config.hidden_size)),
+      norm_(weights.norm("model.norm", config.hidden_size, config.rms_norm_eps)) {
+  for (std::int64_t i = 0; i < config.layers; ++i) {
+    blocks_.push_back(std::make_unique<LlamaBlock>(config, weights, join("model.layers.", i)));
+  }
+  if (config.tied_head) {
+    weights.ignore("lm_head");
+  } else {
+    lm_head_ = weights.linear("lm_head", config.hidden_size, config.vocabulary);
+  }
+}
+
+ModelCache LlamaModel::new_cache(std::optional<std::int64_t> positions) const {
+  const std::int64_t limit = positions.value_or(config_.context);
+  require(limit > 0 && limit <= config_.context, "new_cache", limit,
+          " positions, the model's context is ", config_.context);
+  return ModelCache(
+      std::vector<KVCache>(blocks_.size(), KVCache(1, config_.kv_heads, config_.head_dim, limit)));
+}
+
+Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows,
+                          StreamOrDevice s) {
+  require(tokens.rank() == 1 && tokens.size() > 0, "forward", "tokens must have shape [T], not ",
+          tokens.shape());
+  require(cache.layers() == blocks_.size(), "forward", "the cache has ", cache.layers(),
+          " layers, the model ", blocks_.size());
+  const std::int64_t offset = cache.length(), time = tokens.size();
+  require(offset + time <= cache.limit(), "forward", offset + time,
+          " positions, the cache holds at most ", cache.limit());
+
+  const Stream stream = s.resolve();
+  const RopeTable table = rope_.at_least(offset + time);
+  const LlamaStep step{config_, table, offset, dtype_, stream};
+  try {
+    Array hidden = embed_tokens_->lookup(tokens, dtype_, stream);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      hidden = blocks_[i]->forward(hidden, cache.layer(i), step);
+    }
+    if (rows == LogitRows::none) return {};
+    return head(rows == LogitRows::all ? hidden : hidden.rows(time - 1, time), stream);
+  } catch (...) {
+    cache.truncate(offset);  // all layers hold the same positions again
+    throw;
+  }
+}
+
+Array LlamaModel::head(const Array& hidden, const Stream& stream) const {
+  const Array x = norm_->normalized(hidden, dtype_, stream);
+  return lm_head_ ? lm_head_->product(x, dtype_, stream)
+                  : embed_tokens_->project(x, dtype_, stream);
+}
+
+void LlamaModel::visit(Visitor& v) {
+  v.slot("model.embed_tokens", embed_tokens_);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) v.child(join("model.layers.", i), *blocks_[i]);
+  v.child("model.norm", *norm_);
+  v.slot("lm_head", lm_head_);
+}
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_llama(const LlamaConfig& config, const Checkpoint& from,
+                                          DType dtype, Strictness strictness) {
+  require(is_float(dtype), "make_llama", "activations must be float, not ", dtype);
+  check_config(config, from.where());
+  Weights weights(from);
+  auto model = std::make_unique<LlamaModel>(config, weights, dtype);
+  enforce(weights.report(), strictness, from.where());
+  return model;
+}
+
+}  // namespace clmx
