@@ -7,6 +7,19 @@
 
 namespace clmx {
 
+/// What a Tap sees of the quantized ops besides their arrays, which come in the order packed,
+/// scales, biases (affine only).
+struct DequantizeOptions {
+  QuantizationParams params = {};
+  std::optional<DType> dtype = {};
+};
+/// Inputs: x, the weight's arrays, the bias if there is one.
+struct QuantizedMatmulOptions {
+  QuantizationParams params = {};
+  bool has_bias = false;
+  std::optional<DType> dtype = {};
+};
+
 /// The three arrays of MLX's quantize; biases only in affine mode.
 ///
 /// w: [..., out, in] float, in divisible by group_size. packed: u32 [..., out, in*bits/32]; scales

@@ -1,0 +1,52 @@
+// The dense rows of a quantized weight: rT(rT(rT(code) * scale) + bias), or rT(element * rT(scale))
+// in mxfp4, stored as Y. One work-item per word: grid (words of a row, rows). Needs denormals
+// (host/src/probe.hpp).
+#include "common/round.clh"
+#include "common/unpack.clh"
+
+typedef STORAGE(S) s_t;
+typedef STORAGE(B) b_t;
+typedef STORAGE(Y) y_t;
+
+// Word j of row `from`, to row `to` of y. Biases have bias_columns in a row: one per group, or one
+// for all.
+inline void dequantize_word(const global uint* words, const global s_t* scales,
+                            const global b_t* biases, global y_t* y, size_t from, size_t to,
+                            size_t j, int width, int bias_columns) {
+  const size_t row_words = width / CODES, groups = width / GROUP, group = j / WORDS_PER_GROUP;
+  const uint word = words[from * row_words + j];
+  const float scale = ROUND(T, LOAD_SCALE(S, scales, from * groups + group));
+#if AFFINE
+  const float bias =
+      ROUND(T, LOAD_SCALE(B, biases, from * bias_columns + min((int)group, bias_columns - 1)));
+#endif
+  for (int i = 0; i < CODES; i++) {
+    const float element = ELEMENT((word >> (BITS * i)) & CODE_MASK);
+    float value = ROUND(T, element * scale);
+#if AFFINE
+    value = ROUND(T, value + bias);
+#endif
+    STORE(Y, y, to * width + j * CODES + i, value);
+  }
+}
+
+kernel void dequantize(const global uint* words, ulong words_at, const global s_t* scales,
+                       ulong scales_at, const global b_t* biases, ulong biases_at, global y_t* y,
+                       ulong y_at, int width, int bias_columns) {
+  dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at,
+                  get_global_id(1), get_global_id(1), get_global_id(0), width, bias_columns);
+}
+
+// Row rows[i] of the weight becomes row i of y. Negative rows count from the end; rows out of range
+// are clamped.
+kernel void gather_dequantize(const global STORAGE(INDEX) * rows, ulong rows_at,
+                              const global uint* words, ulong words_at, const global s_t* scales,
+                              ulong scales_at, const global b_t* biases, ulong biases_at,
+                              global y_t* y, ulong y_at, int width, int count) {
+  const size_t to = get_global_id(1);
+  long row = rows[rows_at + to];
+  if (row < 0) row += count;
+  row = clamp(row, 0L, (long)count - 1);
+  dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,
+                  to, get_global_id(0), width, width / GROUP);
+}

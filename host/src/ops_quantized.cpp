@@ -1,0 +1,207 @@
+#include "clmx/host/ops_quantized.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "checks.hpp"
+#include "host_quantize.hpp"
+#include "launch.hpp"
+#include "probe.hpp"
+#include "quantized_checks.hpp"
+
+namespace clmx {
+namespace {
+
+Array on_device(const Array& array, const Stream& stream) {
+  return array.size() == 0 ? array : array.to(stream.device());
+}
+
+QuantizedArrays quantize_on_device(const Array& w, const QuantizationParams& params,
+                                   const Stream& stream) {
+  const bool affine = params.mode == QuantizationMode::affine;
+  const std::int64_t width = w.shape(-1), groups = width / params.group();
+  const Shape per_group = w.shape().with(-1, groups);
+  QuantizedArrays out{
+      Array::empty(w.shape().with(-1, width * params.bit_count() / 32), DType::u32, stream),
+      Array::empty(per_group, affine ? w.dtype() : DType::u8, stream),
+      {}};
+  if (affine) out.biases = Array::empty(per_group, w.dtype(), stream);
+  if (w.size() == 0) return out;
+
+  const Constants constants{
+      {"X", w.dtype()}, {"BITS", params.bit_count()}, {"GROUP", params.group()}};
+  const Kernel kernel = stream.device().kernel(
+      {kernels(), "quantize.cl", affine ? "quantize_affine" : "quantize_mxfp4", constants});
+  const auto count = static_cast<std::uint64_t>(per_group.elements());
+  const Grid grid = Grid::linear(count, std::min<std::size_t>(kernel.max_work_group_size(), 16));
+  if (affine)
+    launch(stream, kernel, grid, w, out.packed, out.scales, *out.biases, count);
+  else
+    launch(stream, kernel, grid, w, out.packed, out.scales, count);
+  return out;
+}
+
+/// What a dequantizing kernel is specialised on.
+Constants dequantize_constants(const QuantizedArrays& w, const QuantizationParams& params,
+                               DType arithmetic, DType result) {
+  return {{"AFFINE", w.biases ? 1 : 0},
+          {"BITS", params.bit_count()},
+          {"GROUP", params.group()},
+          {"S", w.scales.dtype()},
+          {"B", w.biases ? w.biases->dtype() : w.scales.dtype()},
+          {"T", arithmetic},
+          {"Y", result}};
+}
+
+Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& params,
+                           DType arithmetic, DType result, const Stream& stream) {
+  const std::int64_t width = quantized_width(w.packed, params);
+  const Array out = Array::empty(w.packed.shape().with(-1, width), result, stream);
+  if (out.size() == 0) return out;
+  Constants constants = dequantize_constants(w, params, arithmetic, result);
+  constants.emplace_back("INDEX", DType::i32);
+  const Kernel kernel =
+      stream.device().kernel({kernels(), "dequantize.cl", "dequantize", std::move(constants)});
+  const auto rows = static_cast<std::size_t>(out.size() / width);
+  const Array& biases = w.biases ? *w.biases : w.scales;
+  launch(stream, kernel, Grid::groups(static_cast<std::size_t>(w.packed.shape(-1)), rows), w.packed,
+         w.scales, biases, out, static_cast<std::int32_t>(width),
+         static_cast<std::int32_t>(biases.shape(-1)));
+  return out;
+}
+
+QuantizedArrays arrays_of(const QuantizedWeight& w) {
+  return {w.packed(), w.scales(), w.biases()};
+}
+
+/// The dtype of dequantized rows by default: the wider of scales and biases, or MLX's bf16.
+DType stored_dtype(const QuantizedArrays& w) {
+  return w.biases ? promote(w.scales.dtype(), w.biases->dtype()) : DType::bf16;
+}
+
+Array dequantize_checked(const QuantizedArrays& w, const QuantizationParams& params,
+                         std::optional<DType> dtype, StreamOrDevice s) {
+  const DType result = dtype.value_or(stored_dtype(w));
+  require(is_float(result), "dequantize", "the result must be a float array, not ", result);
+  const DType arithmetic = w.biases ? stored_dtype(w) : result;
+  const Stream stream = s.resolve();
+  const bool exact = abilities(stream.device()).exact_denormals;
+  const Array out = exact
+                        ? dequantize_on_device(w, params, arithmetic, result, stream)
+                        : on_device(dequantize_on_host(w, params, arithmetic, result, {}), stream);
+  const DequantizeOptions options{params, dtype};
+  return w.biases ? tapped("dequantize", {w.packed, w.scales, *w.biases}, options, out)
+                  : tapped("dequantize", {w.packed, w.scales}, options, out);
+}
+
+std::vector<std::int64_t> read_rows(const Array& rows) {
+  std::vector<std::int64_t> values;
+  if (rows.dtype() == DType::i32)
+    for (const std::int32_t row : rows.to_vector<std::int32_t>()) values.push_back(row);
+  else
+    for (const std::uint32_t row : rows.to_vector<std::uint32_t>()) values.push_back(row);
+  return values;
+}
+
+/// Throws unless all rows that the host holds are in range.
+void check_rows(const Array& rows, std::int64_t count, std::string_view op) {
+  if (rows.home()) return;
+  for (const std::int64_t row : read_rows(rows))
+    require(-count <= row && row < count, op, "row ", row, " of a weight with ", count, " rows");
+}
+
+Array gather_on_host(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result) {
+  std::vector<std::int64_t> chosen = read_rows(rows);
+  const std::int64_t count = w.out_features();
+  for (std::int64_t& row : chosen)
+    row = std::clamp<std::int64_t>(row < 0 ? row + count : row, 0, count - 1);
+  return dequantize_on_host(arrays_of(w), w.params(), arithmetic, result, chosen);
+}
+
+Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result,
+                       const Stream& stream) {
+  const Array out = Array::empty({rows.size(), w.in_features()}, result, stream);
+  Constants constants = dequantize_constants(arrays_of(w), w.params(), arithmetic, result);
+  constants.emplace_back("INDEX", rows.dtype());
+  const Kernel kernel = stream.device().kernel(
+      {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
+  const Grid grid = Grid::groups(static_cast<std::size_t>(w.packed().shape(1)),
+                                 static_cast<std::size_t>(rows.size()));
+  launch(stream, kernel, grid, rows, w.packed(), w.scales(), w.biases() ? *w.biases() : w.scales(),
+         out, static_cast<std::int32_t>(w.in_features()),
+         static_cast<std::int32_t>(w.out_features()));
+  return out;
+}
+
+Shape gathered_shape(const Shape& rows, std::int64_t width) {
+  std::vector<std::int64_t> sizes(rows.sizes().begin(), rows.sizes().end());
+  sizes.push_back(width);
+  return Shape(std::span<const std::int64_t>(sizes));
+}
+
+}  // namespace
+
+QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params,
+                                StreamOrDevice s) {
+  constexpr const char* op = "quantize";
+  require_float(w, op, "w");
+  require_rank_at_least(w, 2, op, "w");
+  check_supported(params, op);
+  require(w.shape(-1) % params.group() == 0, op, "the rows of w have ", w.shape(-1),
+          " elements, no multiple of the group size ", params.group());
+
+  const Stream stream = s.resolve();
+  const DeviceAbilities& able = abilities(stream.device());
+  QuantizedArrays out;
+  if (able.exact_division && able.exact_denormals) {
+    out = quantize_on_device(w, params, stream);
+  } else {
+    out = quantize_on_host(w, params);
+    out.packed = on_device(out.packed, stream);
+    out.scales = on_device(out.scales, stream);
+    if (out.biases) out.biases = on_device(*out.biases, stream);
+  }
+  tapped(op, {w}, params, out.packed);
+  return out;
+}
+
+QuantizedWeight quantize(const Array& w, const QuantizationParams& params, StreamOrDevice s) {
+  require(w.rank() == 2, "quantize", "a QuantizedWeight is a matrix, w has shape ", w.shape());
+  QuantizedArrays made = quantize_arrays(w, params, s);
+  return {std::move(made.packed), std::move(made.scales), std::move(made.biases), params};
+}
+
+Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
+                 std::optional<DType> dtype, StreamOrDevice s) {
+  check_quantized(w.packed, w.scales, w.biases, params, BiasColumns::may_broadcast, "dequantize");
+  return dequantize_checked(w, params, dtype, s);
+}
+
+Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype, StreamOrDevice s) {
+  return dequantize_checked(arrays_of(w), w.params(), dtype, s);
+}
+
+Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::optional<DType> dtype,
+                        StreamOrDevice s) {
+  constexpr const char* op = "gather_dequantize";
+  require_index(rows, op, "rows");
+  const DType stored = stored_dtype(arrays_of(w)), result = dtype.value_or(stored);
+  require(is_float(result), op, "the result must be a float array, not ", result);
+  require(rows.size() == 0 || w.out_features() > 0, op, "the weight has no rows");
+  check_rows(rows, w.out_features(), op);
+
+  const Stream stream = s.resolve();
+  const Shape shape = gathered_shape(rows.shape(), w.in_features());
+  const DequantizeOptions options{w.params(), dtype};
+  if (shape.elements() == 0) return Array::empty(shape, result, stream);
+  const DType arithmetic = !w.biases() || result == DType::f32 ? result : stored;
+  const Array flat = abilities(stream.device()).exact_denormals
+                         ? gather_on_device(rows, w, arithmetic, result, stream)
+                         : on_device(gather_on_host(rows, w, arithmetic, result), stream);
+  const Array out = flat.reshape(shape);
+  return w.biases() ? tapped(op, {rows, w.packed(), w.scales(), *w.biases()}, options, out)
+                    : tapped(op, {rows, w.packed(), w.scales()}, options, out);
+}
+
+}  // namespace clmx

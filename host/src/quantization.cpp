@@ -1,0 +1,155 @@
+#include "clmx/host/quantization.hpp"
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <ostream>
+#include <utility>
+
+#include "checks.hpp"
+#include "quantized_checks.hpp"
+#include "quantized_weight_state.hpp"
+
+namespace clmx {
+namespace {
+
+struct ModeDefaults {
+  QuantizationMode mode;
+  std::string_view name;
+  int group_size, bits;
+};
+constexpr std::array<ModeDefaults, 4> modes{{{QuantizationMode::affine, "affine", 64, 4},
+                                             {QuantizationMode::mxfp4, "mxfp4", 32, 4},
+                                             {QuantizationMode::mxfp8, "mxfp8", 32, 8},
+                                             {QuantizationMode::nvfp4, "nvfp4", 16, 4}}};
+
+const ModeDefaults& defaults_of(QuantizationMode mode) {
+  return modes.at(static_cast<std::size_t>(mode));
+}
+
+/// The same axis-0 blocks one below the other, as host bytes.
+Array stack_rows(std::span<const QuantizedWeight> parts,
+                 const Array& (*part)(const QuantizedWeight&)) {
+  std::vector<std::byte> bytes;
+  std::int64_t rows = 0;
+  for (const QuantizedWeight& weight : parts) {
+    const HostBytes mapped = part(weight).map_bytes();
+    bytes.insert(bytes.end(), mapped.bytes.begin(), mapped.bytes.end());
+    rows += weight.out_features();
+  }
+  const Array& first = part(parts.front());
+  return Array::wrap(HostBytes::own(std::move(bytes)), {rows, first.shape(1)}, first.dtype());
+}
+
+const Array& packed_of(const QuantizedWeight& w) {
+  return w.packed();
+}
+const Array& scales_of(const QuantizedWeight& w) {
+  return w.scales();
+}
+const Array& biases_of(const QuantizedWeight& w) {
+  return *w.biases();
+}
+
+void check_alike(const QuantizedWeight& a, const QuantizedWeight& b) {
+  constexpr const char* op = "concatenate";
+  require(a.in_features() == b.in_features(), op, "widths differ: ", a.in_features(), " and ",
+          b.in_features());
+  const QuantizationParams &p = a.params(), &q = b.params();
+  require(p.mode == q.mode && p.group() == q.group() && p.bit_count() == q.bit_count(), op,
+          "parameters differ: ", p.mode, ' ', p.bit_count(), '/', p.group(), " and ", q.mode, ' ',
+          q.bit_count(), '/', q.group());
+  require(a.scales().dtype() == b.scales().dtype() &&
+              (!a.biases() || a.biases()->dtype() == b.biases()->dtype()),
+          op, "dtypes of scales or biases differ");
+}
+
+}  // namespace
+
+std::string_view to_string(QuantizationMode mode) {
+  return defaults_of(mode).name;
+}
+
+std::ostream& operator<<(std::ostream& out, QuantizationMode mode) {
+  return out << to_string(mode);
+}
+
+QuantizationMode mode_from_string(std::string_view name, std::string_view op) {
+  for (const ModeDefaults& entry : modes)
+    if (entry.name == name) return entry.mode;
+  throw ArgumentError(
+      join('[', op, "] unknown quantization mode \"", name, "\": affine, mxfp4, mxfp8 or nvfp4"));
+}
+
+int QuantizationParams::group() const {
+  return group_size.value_or(defaults_of(mode).group_size);
+}
+
+int QuantizationParams::bit_count() const {
+  return bits.value_or(defaults_of(mode).bits);
+}
+
+void check_supported(const QuantizationParams& params, std::string_view op) {
+  const int group = params.group(), bits = params.bit_count();
+  const bool affine = params.mode == QuantizationMode::affine && (bits == 4 || bits == 8) &&
+                      (group == 32 || group == 64);
+  const bool mxfp4 = params.mode == QuantizationMode::mxfp4 && bits == 4 && group == 32;
+  require(affine || mxfp4, op, params.mode, " with ", bits, " bits and group size ", group,
+          " is not supported; supported are affine with 4 or 8 bits and group size 32 or 64, and "
+          "mxfp4 with group size 32");
+}
+
+QuantizedWeight::QuantizedWeight(Array packed, Array scales, std::optional<Array> biases,
+                                 const QuantizationParams& params) {
+  constexpr const char* op = "QuantizedWeight";
+  check_quantized(packed, scales, biases, params, BiasColumns::one_per_group, op);
+  require(packed.rank() == 2, op, "the packed weight must be a matrix, its shape is ",
+          packed.shape());
+  constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
+  require(packed.shape(0) <= limit && quantized_width(packed, params) <= limit, op, "shape [",
+          packed.shape(0), ", ", quantized_width(packed, params), "] exceeds 2^31 - 1 on an axis");
+  state_ = std::make_shared<QuantizedWeightState>();
+  state_->packed = std::move(packed);
+  state_->scales = std::move(scales);
+  state_->biases = std::move(biases);
+  state_->params = {params.mode, params.group(), params.bit_count()};
+}
+
+std::int64_t QuantizedWeight::out_features() const {
+  return state_->packed.shape(0);
+}
+
+std::int64_t QuantizedWeight::in_features() const {
+  return quantized_width(state_->packed, state_->params);
+}
+
+const Array& QuantizedWeight::packed() const {
+  return state_->packed;
+}
+
+const Array& QuantizedWeight::scales() const {
+  return state_->scales;
+}
+
+const std::optional<Array>& QuantizedWeight::biases() const {
+  return state_->biases;
+}
+
+const QuantizationParams& QuantizedWeight::params() const {
+  return state_->params;
+}
+
+std::size_t QuantizedWeight::bytes() const {
+  return packed().bytes() + scales().bytes() + (biases() ? biases()->bytes() : 0);
+}
+
+QuantizedWeight QuantizedWeight::concatenate(std::span<const QuantizedWeight> parts) {
+  require(!parts.empty(), "concatenate", "there is no weight to concatenate");
+  for (const QuantizedWeight& part : parts) check_alike(parts.front(), part);
+  std::optional<Array> biases;
+  if (parts.front().biases()) biases = stack_rows(parts, biases_of);
+  return {stack_rows(parts, packed_of), stack_rows(parts, scales_of), biases,
+          parts.front().params()};
+}
+
+}  // namespace clmx

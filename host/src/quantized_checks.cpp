@@ -1,0 +1,55 @@
+#include "quantized_checks.hpp"
+
+#include <limits>
+
+#include "checks.hpp"
+
+namespace clmx {
+namespace {
+
+void check_mode(const Array& scales, const std::optional<Array>& biases,
+                const QuantizationParams& params, std::string_view op) {
+  if (params.mode == QuantizationMode::affine) {
+    require(biases.has_value(), op, "affine mode needs biases");
+    require_float(scales, op, "scales");
+    require_float(*biases, op, "biases");
+    return;
+  }
+  require(!biases, op, params.mode, " has no biases");
+  require(scales.dtype() == DType::u8, op, params.mode, " scales must be u8, not ", scales.dtype());
+}
+
+void check_biases_shape(const Shape& scales, const Shape& biases, BiasColumns columns,
+                        std::string_view op) {
+  const bool one_column = columns == BiasColumns::may_broadcast && biases.rank() > 0 &&
+                          biases[-1] == 1 && scales.with(-1, 1) == biases;
+  require(biases == scales || one_column, op, "scales have shape ", scales, ", biases ", biases);
+}
+
+}  // namespace
+
+std::int64_t quantized_width(const Array& packed, const QuantizationParams& params) {
+  return packed.shape(-1) * 32 / params.bit_count();
+}
+
+void check_quantized(const Array& packed, const Array& scales, const std::optional<Array>& biases,
+                     const QuantizationParams& params, BiasColumns columns, std::string_view op) {
+  check_mode(scales, biases, params, op);
+  check_supported(params, op);
+  require(packed.dtype() == DType::u32, op, "packed words must be u32, not ", packed.dtype());
+  require_rank_at_least(packed, 2, op, "the packed weight");
+  require(scales.rank() == packed.rank(), op, "scales have ", scales.rank(),
+          " axes, the packed weight ", packed.rank());
+  if (biases) check_biases_shape(scales.shape(), biases->shape(), columns, op);
+  require(scales.shape().slice(0, scales.rank() - 1) == packed.shape().slice(0, packed.rank() - 1),
+          op, "leading axes differ: packed ", packed.shape(), ", scales ", scales.shape());
+  constexpr std::int64_t widest = std::numeric_limits<std::int32_t>::max();
+  require(packed.shape(-1) <= widest && scales.shape(-1) <= widest, op,
+          "a row is too wide: packed ", packed.shape(), ", scales ", scales.shape());
+  const std::int64_t width = quantized_width(packed, params);
+  require(width == scales.shape(-1) * params.group(), op, "packed ", packed.shape(), " with ",
+          params.bit_count(), " bits has ", width, " columns, scales ", scales.shape(),
+          " with group size ", params.group(), " have ", scales.shape(-1) * params.group());
+}
+
+}  // namespace clmx

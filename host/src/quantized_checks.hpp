@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "clmx/host/array.hpp"
+#include "clmx/host/quantization.hpp"
+
+namespace clmx {
+
+/// Whether biases may have one column for all groups, as MLX's dequantize allows.
+enum class BiasColumns { one_per_group, may_broadcast };
+
+/// MLX's checks of a quantized array's parts, in MLX's order: biases and scale type against the
+/// mode, packed type, shapes of scales and biases, width against group size and bits. Any rank from
+/// 2 on. Throws ArgumentError naming op.
+void check_quantized(const Array& packed, const Array& scales, const std::optional<Array>& biases,
+                     const QuantizationParams& params, BiasColumns columns, std::string_view op);
+
+/// Elements of a row: packed columns * 32 / bits.
+std::int64_t quantized_width(const Array& packed, const QuantizationParams& params);
+
+}  // namespace clmx

@@ -1,0 +1,68 @@
+#include "tuning_quantized.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace clmx {
+namespace {
+
+/// The tree's stack in the vector kernels holds 2^15 blocks of 256.
+constexpr std::int64_t widest_prepared = std::int64_t{256} << 15;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+ProductTuning choose_plain(const DeviceInfo& device) {
+  ProductTuning tuning;
+  const bool cpu = device.type == DeviceType::cpu;
+  tuning.work_items =
+      static_cast<int>(std::min<std::size_t>(cpu ? 16 : 64, device.max_work_group_size));
+  return tuning;
+}
+
+int choose_rows(const DeviceInfo& device, std::int64_t n) {
+  if (device.device_class != DeviceClass::cpu_vector) return 0;
+  // Measured cost of a row: fewer chains of sums hide less latency.
+  struct Candidate {
+    int rows;
+    double cost;
+  };
+  constexpr std::array<Candidate, 4> candidates{{{128, 1.0}, {96, 1.02}, {64, 1.08}, {32, 1.5}}};
+  int best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  for (const Candidate& candidate : candidates) {
+    // The busiest compute unit decides.
+    const std::int64_t blocks = ceil_div(ceil_div(n, candidate.rows), device.compute_units);
+    const double cost = static_cast<double>(blocks * candidate.rows) * candidate.cost;
+    if (cost < least) {
+      least = cost;
+      best = candidate.rows;
+    }
+  }
+  return best;
+}
+
+ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape) {
+  const int rows = choose_rows(device, shape.n);
+  if (rows == 0 || shape.k > widest_prepared) return choose_plain(device);
+  ProductTuning tuning;
+  tuning.rows = rows;
+  if (shape.m == 1) {
+    tuning.kernel = ProductKernel::vector;
+    tuning.prefetch = 128;
+    tuning.work_groups =
+        static_cast<int>(std::min<std::int64_t>(device.compute_units, ceil_div(shape.n, rows)));
+    return tuning;
+  }
+  tuning.kernel = ProductKernel::tile;
+  tuning.prefetch = 32;
+  tuning.work_groups = static_cast<int>(
+      std::min<std::int64_t>(std::int64_t{8} * device.compute_units, ceil_div(shape.n, 32)));
+  return tuning;
+}
+
+}  // namespace clmx

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include "clmx/devices/device.hpp"
+
+namespace clmx {
+
+/// y [m, n] = x [m, k] W^T.
+struct ProductShape {
+  std::int64_t m = 0, n = 0, k = 0;
+};
+
+enum class ProductKernel {
+  plain,   ///< MLX's rows as they are, one work-item per element: any device
+  vector,  ///< prepared rows, one row of x
+  tile,    ///< prepared rows, eight rows of x at a time
+};
+
+struct ProductTuning {
+  ProductKernel kernel = ProductKernel::plain;
+  int rows = 0;         ///< of a block of the prepared layout
+  int work_groups = 1;  ///< of the vector and tile kernels
+  int prefetch = 0;     ///< vectors of 16 words ahead, where the compiler knows how
+  int work_items = 1;   ///< in a work-group of the plain kernel
+};
+
+/// Rows of a block of the prepared layout for a weight of n rows: a multiple of 32, 0 for MLX's
+/// rows as they are. Depends on the weight alone, so that one prepared copy serves every product.
+int choose_rows(const DeviceInfo& device, std::int64_t n);
+
+/// The plain kernel, for weights that are not worth preparing.
+ProductTuning choose_plain(const DeviceInfo& device);
+
+/// How a quantized product runs. shape: no size is 0.
+ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape);
+
+}  // namespace clmx
