@@ -48,8 +48,8 @@ Devices& devices();
 
 /// True once the process has begun to end: OpenCL objects are then left alone.
 bool process_ends();
-/// Has queues finished and binaries saved when the process ends. Called again after each driver was
-/// first used, because exit handlers run in reverse and ours must come before the driver's.
+/// Has queues finished and binaries saved when the process ends. Exit handlers run in reverse, and
+/// ours must come before the drivers': called again after each first use of a part of a driver.
 void finish_at_exit();
 
 /// Takes an OpenCL object over for the rest of the process.

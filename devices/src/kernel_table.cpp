@@ -7,6 +7,7 @@
 #include "cl_error.hpp"
 #include "device_state.hpp"
 #include "kernel_state.hpp"
+#include "program_cache.hpp"
 
 namespace clmx {
 namespace {
@@ -32,6 +33,15 @@ T work_group_info(const cl::Kernel& kernel, const DeviceState& device,
   check(kernel.getWorkGroupInfo(device.device, name, &value), device.info,
         "clGetKernelWorkGroupInfo");
   return value;
+}
+
+// Some drivers of CPUs give the sub-group's size for the kernel's limit and take far larger groups.
+std::size_t work_group_limit(const cl::Kernel& kernel, const DeviceState& device) {
+  const auto limit = work_group_info<std::size_t>(kernel, device, CL_KERNEL_WORK_GROUP_SIZE);
+  const auto multiple =
+      work_group_info<std::size_t>(kernel, device, CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE);
+  const bool mistaken = device.info.type == DeviceType::cpu && limit == multiple;
+  return mistaken ? device.info.max_work_group_size : limit;
 }
 
 }  // namespace
@@ -111,8 +121,7 @@ std::shared_ptr<KernelState> KernelTable::build(const KernelSpec& spec) {
   cl_uint arguments = 0;
   check(kernel.getInfo(CL_KERNEL_NUM_ARGS, &arguments), device_.info, "clGetKernelInfo");
   state->argument_count = arguments;
-  state->max_work_group_size =
-      work_group_info<std::size_t>(kernel, device_, CL_KERNEL_WORK_GROUP_SIZE);
+  state->max_work_group_size = work_group_limit(kernel, device_);
   state->local_bytes = work_group_info<cl_ulong>(kernel, device_, CL_KERNEL_LOCAL_MEM_SIZE);
   return state;
 }
@@ -122,14 +131,27 @@ std::shared_ptr<ProgramState> KernelTable::program(const KernelSpec& spec) {
                          build_options(spec.constants)};
   const std::lock_guard lock(programs_mutex_);
   std::shared_ptr<ProgramState>& state = programs_[request.options + '\n' + request.source];
-  if (!state) {
-    auto made = std::make_shared<ProgramState>();
-    made->program = compile(device_, request);
-    state = std::move(made);
-  }
+  if (!state) state = load_or_compile(device_, request);
   return state;
 }
 
-void KernelTable::save_binaries() {}
+// Exit handlers run in reverse: ours must come before those of whatever the driver's compiler made
+// at its first launches.
+void KernelTable::arrange_saving() {
+  Saving wanted = Saving::wanted;
+  if (saving_.compare_exchange_strong(wanted, Saving::arranged)) finish_at_exit();
+}
+
+void KernelTable::save_binaries() {
+  if (saving_ != Saving::arranged) return;
+  std::vector<std::shared_ptr<ProgramState>> programs;
+  {
+    const std::lock_guard lock(programs_mutex_);
+    for (const auto& [_, program] : programs_) {
+      if (program) programs.push_back(program);
+    }
+  }
+  for (const auto& program : programs) save_binary(*program);
+}
 
 }  // namespace clmx

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -17,10 +18,18 @@ class KernelTable {
  public:
   explicit KernelTable(DeviceState& device) : device_(device) {}
   Kernel get(const KernelSpec& spec);
-  /// Writes the binaries of programs that were launched in new shapes to the disk cache.
+  /// A program is about to be launched in a new shape: its binary will be worth saving.
+  void mark_unsaved() { saving_ = Saving::wanted; }
+  /// Work was waited for: all that the driver makes at a first launch is made.
+  void launches_waited_for() {
+    if (saving_ == Saving::wanted) arrange_saving();
+  }
+  /// Writes the binaries of programs that were launched in new shapes to the disk cache. Only while
+  /// the process ends: some drivers compile more for it.
   void save_binaries();
 
  private:
+  enum class Saving { needless, wanted, arranged };
   struct OwnedConstant {
     std::string name, symbol;
     std::int64_t number = 0;
@@ -38,6 +47,7 @@ class KernelTable {
   std::shared_ptr<KernelState> find(std::uint64_t hash, const KernelSpec& spec) const;
   std::shared_ptr<KernelState> build(const KernelSpec& spec);
   std::shared_ptr<ProgramState> program(const KernelSpec& spec);
+  void arrange_saving();
   void remember(std::uint64_t hash, const KernelSpec& spec, std::shared_ptr<KernelState> kernel);
 
   DeviceState& device_;
@@ -46,6 +56,7 @@ class KernelTable {
   std::mutex programs_mutex_;
   std::unordered_map<std::string, std::shared_ptr<ProgramState>> programs_;  // by source + options
   std::uint32_t next_number_ = 0;
+  std::atomic<Saving> saving_{Saving::needless};
 };
 
 }  // namespace clmx

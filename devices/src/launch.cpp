@@ -114,7 +114,9 @@ void note_shape(StreamKernel& kernel, const Grid& grid) {
   const std::lock_guard lock(program.mutex);
   const auto [_, added] = program.shapes.insert(
       join(kernel.kernel->entry, ' ', grid.local[0], ' ', grid.local[1], ' ', grid.local[2]));
-  if (added) program.unsaved = true;
+  if (!added) return;
+  program.unsaved = true;
+  kernel.kernel->device.kernels.mark_unsaved();
 }
 
 cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const Grid& grid, cl_event* event) {

@@ -1,6 +1,7 @@
 #include "program.hpp"
 
-#include <chrono>
+#include <algorithm>
+#include <vector>
 
 #include "cl_error.hpp"
 #include "counters.hpp"
@@ -26,12 +27,15 @@ cl_int try_build(DeviceState& device, const ProgramRequest& request, cl::Program
 }  // namespace
 
 std::string build_options(const Constants& constants) {
-  std::string options = "-cl-std=CL1.2";
+  std::vector<std::string> definitions;
   for (const Constant& constant : constants) {
-    options += join(" -D ", constant.name, '=');
-    options += constant.value.symbol.empty() ? std::to_string(constant.value.number)
-                                             : std::string(constant.value.symbol);
+    const ConstantValue& value = constant.value;
+    definitions.push_back(value.symbol.empty() ? join(" -D ", constant.name, '=', value.number)
+                                               : join(" -D ", constant.name, '=', value.symbol));
   }
+  std::sort(definitions.begin(), definitions.end());
+  std::string options = "-cl-std=CL1.2";
+  for (const std::string& definition : definitions) options += definition;
   return options;
 }
 

@@ -29,7 +29,7 @@ struct ProgramState {
   bool unsaved = false;
 };
 
-/// "-cl-std=CL1.2 -D BITS=4 -D X=f16", constants in their order.
+/// "-cl-std=CL1.2 -D BITS=4 -D X=f16", sorted, so that the order of constants does not matter.
 std::string build_options(const Constants& constants);
 
 /// Compiles from source, twice if the first try fails: a cold cache of PoCL's can fail under

@@ -53,6 +53,7 @@ void StreamState::mark_completed(std::uint64_t done) {
   std::uint64_t before = completed;
   while (before < done && !completed.compare_exchange_weak(before, done)) {
   }
+  device.kernels.launches_waited_for();
 }
 
 void StreamState::require_alive() const {
@@ -98,7 +99,6 @@ void Stream::synchronize() const {
     state_->drop_staged();
   }
   state_->device.pool.release_held();
-  state_->device.kernels.save_binaries();
 }
 
 void Stream::flush() const {
