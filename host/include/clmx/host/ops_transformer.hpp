@@ -1,7 +1,7 @@
 #pragma once
 
-#include <memory>
 #include <optional>
+#include <vector>
 
 #include "clmx/host/array.hpp"
 
@@ -18,6 +18,15 @@ struct RmsNormOptions {
 /// of squares is 16 chains by i mod 16 and a fixed tree.
 Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps,
                StreamOrDevice s = {});
+
+/// The residual sum and its norm in one launch: the bits of add(a, b) and rms_norm(sum, weight,
+/// eps).
+struct AddedNorm {
+  Array sum, normed;
+};
+/// a, b: equal shapes, float; otherwise as add and rms_norm.
+AddedNorm add_rms_norm(const Array& a, const Array& b, const std::optional<Array>& weight,
+                       float eps, StreamOrDevice s = {});
 
 /// Axis order of attention operands: batch, heads, time, dim (MLX's) or batch, time, heads, dim
 /// (projections as they come).
@@ -48,7 +57,17 @@ struct RopeTable {
   int dims = 0;
   bool traditional = false;
 };
+/// The first row is position options.offset.
 RopeTable make_rope_table(const RopeOptions& options, std::int64_t positions);
+/// The options of a rotation by a table as a Tap sees them (op "rope_table"; inputs x, cos, sin).
+struct RopeTableOptions {
+  int dims = 0;
+  bool traditional = false;
+  std::int64_t offset = 0;
+  AttentionLayout layout = AttentionLayout::bhtd;
+};
+/// x as above; row t is rotated by row offset + t of the table. Throws ArgumentError when the table
+/// has fewer rows.
 Array rope(const Array& x, const RopeTable& table, std::int64_t offset, AttentionLayout layout,
            StreamOrDevice s = {});
 
@@ -59,9 +78,21 @@ class KVCache {
   /// Allocates nothing until the first append; grows by doubling up to `limit` positions.
   KVCache(std::int64_t batch, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t limit,
           DType dtype = DType::f32);
+  KVCache(const KVCache&) = delete;  // two caches would write the same positions
+  KVCache& operator=(const KVCache&) = delete;
+  KVCache(KVCache&&) = default;
+  KVCache& operator=(KVCache&&) = default;
   /// k, v: [batch, time, kv_heads, head_dim] (bthd) or bhtd, float. Throws ArgumentError when
   /// shapes differ or the limit would be passed.
   void append(const Array& k, const Array& v, AttentionLayout layout, StreamOrDevice s = {});
+  /// From a fused projection, in one launch: rotates the queries and keys to their positions
+  /// (length() + t), appends keys and values, and returns the queries.
+  ///
+  /// qkv: [batch, time, (heads + 2 kv_heads) head_dim] float; the number of query heads follows
+  /// from the last axis. Result: [batch, time, heads, head_dim], qkv's dtype. The bits of rope and
+  /// append of the three parts. Throws ArgumentError as append does, or when the table is too
+  /// short.
+  Array append_rotated(const Array& qkv, const RopeTable& table, StreamOrDevice s = {});
   std::int64_t length() const { return length_; }
   std::int64_t limit() const { return limit_; }
   std::int64_t capacity() const { return capacity_; }
@@ -72,7 +103,7 @@ class KVCache {
   const Array& values() const { return values_; }
 
  private:
-  void grow(std::int64_t wanted, const Stream& stream);
+  void make_room(std::int64_t time, const Stream& stream);
   std::int64_t batch_, kv_heads_, head_dim_, limit_, length_ = 0, capacity_ = 0;
   DType dtype_;
   Array keys_, values_;
@@ -91,6 +122,12 @@ struct AttentionOptions {
 /// key gives the mean of all values.
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
                                    const AttentionOptions& options, StreamOrDevice s = {});
+/// The options of attention over a cache as a Tap sees them (op "cached_attention"; inputs q, keys,
+/// values).
+struct CachedAttentionOptions {
+  AttentionOptions attention;
+  std::int64_t length = 0;  ///< positions of the cache that count
+};
 /// Over a cache whose last Lq positions are q's own: causal alignment to the end.
 Array scaled_dot_product_attention(const Array& q, const KVCache& cache,
                                    const AttentionOptions& options, StreamOrDevice s = {});

@@ -1,0 +1,32 @@
+// out[r, :] = table[rows[r], :], elements of ELEMENT bits as they are. Negative rows count from the end; what is then
+// outside the table is clamped into it. A work-item takes per_item neighbouring elements of one row.
+typedef
+#if ELEMENT == 8
+    uchar
+#elif ELEMENT == 16
+    ushort
+#else
+    uint
+#endif
+        element_t;
+#if UNSIGNED_ROWS
+typedef uint row_t;
+#else
+typedef int row_t;
+#endif
+
+kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows, ulong rows_at,
+                   global element_t* out, ulong out_at, long table_rows, long width, long per_item) {
+  const long r = get_global_id(1);
+  long row = rows[rows_at + r];
+  if (row < 0) row += table_rows;
+  row = clamp(row, 0L, table_rows - 1);
+  long i = (long)get_global_id(0) * per_item;
+  const long last = min(width, i + per_item);
+  const global element_t* from = table + table_at + row * width;
+  global element_t* to = out + out_at + r * width;
+#if WIDE
+  for (; i + 16 <= last; i += 16) vstore16(vload16(0, from + i), 0, to + i);
+#endif
+  for (; i < last; i++) to[i] = from[i];
+}

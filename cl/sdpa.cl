@@ -1,0 +1,182 @@
+// Attention on vector CPUs: y = softmax(scale q k^T) v, one work-item per tile of ROWS neighbouring query rows of one kv
+// head, tiles taken in strides of the number of work-items. Per row, the canonical order: the exact maximum of the
+// visible scores; blocks of 64 keys at absolute positions, ascending fma chains from +0 in a block; the tree over the
+// blocks from the first to the last visible one; numerator times reciprocal of the denominator. A row that may see no
+// key has all scores 0. Constants: Q, K, V, Y dtypes; DIM, DIM_V; ROWS.
+#include "common/attention.clh"
+#include "common/math.clh"
+#include "common/reduce.clh"
+#include "common/tree.clh"
+#include "common/wide.clh"
+
+typedef STORAGE(Q) q_t;
+typedef STORAGE(K) k_t;
+typedef STORAGE(V) v_t;
+typedef STORAGE(Y) y_t;
+
+#define VECTORS ((DIM + 15) / 16)
+#define VECTORS_V ((DIM_V + 15) / 16)
+#define PARTS (VECTORS_V + 1)  // numerator, then the denominator in every lane
+
+// Vector i of the element vector at p, +0 beyond its length.
+#define LOAD_VECTOR(X, p, i, length, v)                          \
+  do {                                                           \
+    if (16 * (i) + 16 <= (length))                               \
+      v = LOAD16(X, p, 16 * (i));                                \
+    else                                                         \
+      LOAD16_PART(X, p, 16 * (i), (length)-16 * (i), v);         \
+  } while (0)
+
+// q . k for sixteen keys, lane l for key min(first + l, last).
+inline float16 scores_of_16_keys(const float16* q, const global k_t* k, long step, long first, long last) {
+  float16 chains[16];
+  const bool whole = first + 15 <= last;
+#pragma unroll
+  for (int i = 0; i < 16; i++) {
+    const long at = CLMX_REVERSED_4(i);
+    const global k_t* key = k + (whole ? first + at : min(first + at, last)) * step;
+    float16 chain = 0.0f;
+#pragma unroll
+    for (int n = 0; n < VECTORS; n++) {
+      float16 v;
+      LOAD_VECTOR(K, key, n, DIM, v);
+      chain = fma(q[n], v, chain);
+    }
+    chains[i] = chain;
+  }
+  return clmx_tree16_of_each(chains);
+}
+
+inline float largest_of_16(float16 v) {
+  const float8 a = select(v.lo, v.hi, v.hi > v.lo);
+  const float4 b = select(a.lo, a.hi, a.hi > a.lo);
+  const float2 c = select(b.lo, b.hi, b.hi > b.lo);
+  return c.y > c.x ? c.y : c.x;
+}
+
+// acc += weight (v, 1).
+inline void add_key(float16* acc, float weight, const float16* v) {
+#pragma unroll
+  for (int n = 0; n < VECTORS_V; n++) acc[n] = fma((float16)weight, v[n], acc[n]);
+  acc[VECTORS_V] += (float16)weight;
+}
+
+inline void load_value(const global v_t* v, float16* to) {
+#pragma unroll
+  for (int n = 0; n < VECTORS_V; n++) LOAD_VECTOR(V, v, n, DIM_V, to[n]);
+}
+
+// All rows of a tile over one block. count[r]: how many of its keys row r sees; weights: [ROWS][64].
+inline void add_block(float16 acc[ROWS][PARTS], const float* weights, const global v_t* v, long step, const int* count) {
+  int common_count = count[0];
+  for (int r = 1; r < ROWS; r++) common_count = min(common_count, count[r]);
+#pragma unroll
+  for (int r = 0; r < ROWS; r++)
+    for (int n = 0; n < PARTS; n++) acc[r][n] = 0.0f;
+  float16 value[VECTORS_V];
+  for (int j = 0; j < common_count; j++) {
+    load_value(v + j * step, value);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) add_key(acc[r], weights[r * KEYS_PER_BLOCK + j], value);
+  }
+#pragma unroll
+  for (int r = 0; r < ROWS; r++)
+    for (int j = common_count; j < count[r]; j++) {
+      load_value(v + j * step, value);
+      add_key(acc[r], weights[r * KEYS_PER_BLOCK + j], value);
+    }
+}
+
+// The finished block of a row joins the row's stack of the tree.
+inline int push_block(float16 stack[TREE_DEPTH][PARTS], int top, float16* acc, int merges) {
+  for (; merges > 0; merges--) {
+    top--;
+    for (int n = 0; n < PARTS; n++) acc[n] = stack[top][n] + acc[n];
+  }
+  for (int n = 0; n < PARTS; n++) stack[top][n] = acc[n];
+  return top + 1;
+}
+
+inline void store_result(const float16* sum, global y_t* out) {
+  const float scale = clmx_recip(sum[VECTORS_V].s0);
+  for (int n = 0; n < VECTORS_V; n++) {
+    const float16 y = sum[n] * scale;
+    if (16 * n + 16 <= DIM_V)
+      STORE16(Y, out, 16 * n, y);
+    else
+      STORE16_PART(Y, out, 16 * n, DIM_V - 16 * n, y);
+  }
+}
+
+// Scores of the tile's rows into scores[ROWS][stride], and their largest.
+inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long step, const long* visible,
+                       long longest, global float* scores, long stride, float* largest) {
+  const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  float16 top[ROWS];
+  for (int r = 0; r < ROWS; r++) top[r] = -INFINITY;
+  for (long j = 0; j < longest; j += 16)
+    for (int r = 0; r < ROWS; r++) {
+      const float16 s = scores_of_16_keys(q[r], k, step, j, longest - 1);
+      vstore16(s, 0, scores + r * stride + j);
+      const int left = (int)clamp(visible[r] - j, 0L, 16L);
+      top[r] = select(top[r], s, s > top[r] & lanes < left);
+    }
+  for (int r = 0; r < ROWS; r++) largest[r] = largest_of_16(top[r]);
+}
+
+// exp(score - largest) of a block's keys; what follows a row's last key is never used.
+inline void weigh_block(const global float* scores, long stride, const float* largest, float* weights) {
+  for (int r = 0; r < ROWS; r++)
+    for (int j = 0; j < KEYS_PER_BLOCK; j += 16)
+      vstore16(clmx_exp16(vload16(0, scores + r * stride + j) - largest[r]), 0, weights + r * KEYS_PER_BLOCK + j);
+}
+
+// `tiles` tiles of ROWS rows, per_head of them per kv head; scores: a scratch of [work-items, ROWS, stride] floats, where
+// stride is the number of keys rounded up to 64.
+kernel void sdpa(const global q_t* q, ulong q_at, const global k_t* k, ulong k_at, const global v_t* v, ulong v_at,
+                 global y_t* out, ulong out_at, global float* scores, ulong scores_at, long tiles, long per_head,
+                 long kv_heads, long group, long queries, long keys, long q_head, long q_row, long kv_head,
+                 long kv_row, long kv_batch, int causal, float scale, long stride) {
+  scores += scores_at + get_global_id(0) * ROWS * stride;
+  for (long tile = get_global_id(0); tile < tiles; tile += get_global_size(0)) {
+    const long head = tile / per_head, rows_per_head = group * queries;
+    const long first = (tile - head * per_head) * ROWS, b = head / kv_heads;
+    const long kv = b * kv_batch + (head - b * kv_heads) * kv_head;
+    float16 queries_of[ROWS][VECTORS];
+    long visible[ROWS], vector[ROWS], longest = 0;
+    for (int r = 0; r < ROWS; r++) {
+      const long row = head * rows_per_head + min(first + r, rows_per_head - 1);
+      const query_row at = query_row_of(row, kv_heads, group, queries);
+      vector[r] = b * kv_heads * rows_per_head + at.head * q_head + at.time * q_row;
+      visible[r] = visible_keys(at.time, queries, keys, causal);
+      const global q_t* query = q + q_at + vector[r] * DIM;
+      for (int n = 0; n < VECTORS; n++) {
+        float16 x;
+        LOAD_VECTOR(Q, query, n, DIM, x);
+        queries_of[r][n] = visible[r] > 0 ? x * scale : (float16)0.0f;
+      }
+      if (visible[r] <= 0) visible[r] = keys;
+      longest = max(longest, visible[r]);
+    }
+    float largest[ROWS];
+    score_tile(queries_of, k + k_at + kv * DIM, kv_row * DIM, visible, longest, scores, stride, largest);
+
+    float16 stack[ROWS][TREE_DEPTH][PARTS];
+    int top[ROWS], count[ROWS];
+    for (int r = 0; r < ROWS; r++) top[r] = 0;
+    for (long from = 0; from < longest; from += KEYS_PER_BLOCK) {
+      float weights[ROWS * KEYS_PER_BLOCK];
+      weigh_block(scores + from, stride, largest, weights);
+      for (int r = 0; r < ROWS; r++) count[r] = (int)clamp(visible[r] - from, 0L, (long)KEYS_PER_BLOCK);
+      float16 acc[ROWS][PARTS];
+      add_block(acc, weights, v + v_at + (kv + from * kv_row) * DIM_V, kv_row * DIM_V, count);
+      for (int r = 0; r < ROWS; r++) {
+        const long blocks = (visible[r] + KEYS_PER_BLOCK - 1) / KEYS_PER_BLOCK;
+        if (count[r] > 0)
+          top[r] = push_block(stack[r], top[r], acc[r], clmx_tree_merges(from / KEYS_PER_BLOCK, blocks));
+      }
+    }
+    for (int r = 0; r < ROWS; r++)
+      if (first + r < rows_per_head) store_result(stack[r][0], out + out_at + vector[r] * DIM_V);
+  }
+}

@@ -1,0 +1,110 @@
+#include "checks.hpp"
+#include "clmx/host/ops_basic.hpp"
+#include "launch.hpp"
+#include "ops_basic_broadcast.hpp"
+#include "ops_basic_tuning.hpp"
+
+namespace clmx {
+namespace {
+
+/// Two outer axes and more go to the kernel as a table.
+KernelArgument axes_table(const BroadcastPlan& plan, const Stream& stream) {
+  if (plan.outer.size() < 2) return BufferArgument{};
+  const auto bytes = std::as_bytes(std::span(plan.outer));
+  return Array::from_bytes(bytes, Shape{static_cast<std::int64_t>(bytes.size())}, DType::u8)
+      .on(stream);
+}
+
+Array binary(const char* op, bool add, const Array& a, const Array& b, StreamOrDevice s) {
+  require_float(a, op, "a");
+  require_float(b, op, "b");
+  const Shape shape = broadcast(a.shape(), b.shape(), op);
+  const Stream stream = s.resolve();
+  Array out = Array::empty(shape, promote(a.dtype(), b.dtype()), stream);
+  if (out.size() == 0) return out;
+
+  const BroadcastPlan plan = plan_broadcast(a.shape(), b.shape(), shape);
+  const ShareTuning tuning = choose_elementwise(stream.device().info(), out.size());
+  const Constants constants{
+      {"A", a.dtype()}, {"B", b.dtype()}, {"Y", out.dtype()}, {"ADD", add}, {"WIDE", tuning.wide}};
+  const Kernel kernel = stream.device().kernel({kernels(), "binary.cl", "binary", constants});
+  const auto first = plan.outer.empty() ? BroadcastPlan::Axis{1, 0, 0} : plan.outer.front();
+  launch(stream, kernel, share_grid(tuning, out.size()), a, b, axes_table(plan, stream), out,
+         out.size(), tuning.per_item, plan.inner, plan.a_step, plan.b_step,
+         static_cast<std::int32_t>(plan.outer.size()), first.a_stride, first.b_stride);
+  return tapped(op, {a, b}, NoOptions{}, out);
+}
+
+/// swiglu over rows of `inner` results; gate and x are views with a row every `stride` elements.
+void launch_swiglu(const Stream& stream, const Array& gate, const BufferArgument& x, DType x_dtype,
+                   const Array& out, std::int64_t inner, std::int64_t stride) {
+  const ShareTuning tuning = choose_elementwise(stream.device().info(), out.size());
+  const Constants constants{
+      {"G", gate.dtype()}, {"X", x_dtype}, {"Y", out.dtype()}, {"WIDE", tuning.wide}};
+  const Kernel kernel = stream.device().kernel({kernels(), "glu.cl", "swiglu", constants});
+  launch(stream, kernel, share_grid(tuning, out.size()), gate, x, out, out.size(), tuning.per_item,
+         inner, stride);
+}
+
+}  // namespace
+
+Array cast(const Array& x, DType dtype, StreamOrDevice s) {
+  if (x.dtype() == dtype) return x;
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape(), dtype, stream);
+  if (out.size() == 0) return out;
+  const ShareTuning tuning = choose_elementwise(stream.device().info(), x.size());
+  const Constants constants{{"X", x.dtype()}, {"Y", dtype}, {"WIDE", tuning.wide}};
+  const Kernel kernel = stream.device().kernel({kernels(), "cast.cl", "cast", constants});
+  launch(stream, kernel, share_grid(tuning, x.size()), x, out, x.size(), tuning.per_item);
+  return tapped("cast", {x}, CastOptions{dtype}, out);
+}
+
+Array add(const Array& a, const Array& b, StreamOrDevice s) {
+  return binary("add", true, a, b, s);
+}
+
+Array multiply(const Array& a, const Array& b, StreamOrDevice s) {
+  return binary("multiply", false, a, b, s);
+}
+
+Array silu(const Array& x, StreamOrDevice s) {
+  require_float(x, "silu", "x");
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape(), x.dtype(), stream);
+  if (out.size() == 0) return out;
+  const ShareTuning tuning = choose_elementwise(stream.device().info(), x.size());
+  const Constants constants{{"X", x.dtype()}, {"WIDE", tuning.wide}};
+  const Kernel kernel = stream.device().kernel({kernels(), "unary.cl", "silu", constants});
+  launch(stream, kernel, share_grid(tuning, x.size()), x, out, x.size(), tuning.per_item);
+  return tapped("silu", {x}, NoOptions{}, out);
+}
+
+Array swiglu(const Array& gate, const Array& x, StreamOrDevice s) {
+  require_float(gate, "swiglu", "gate");
+  require_float(x, "swiglu", "x");
+  require(gate.shape() == x.shape(), "swiglu", "gate has shape ", gate.shape(), ", x has ",
+          x.shape(), "; they must be equal");
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape(), promote(gate.dtype(), x.dtype()), stream);
+  if (out.size() == 0) return out;
+  launch_swiglu(stream, gate, x.on(stream), x.dtype(), out, out.size(), out.size());
+  return tapped("swiglu", {gate, x}, NoOptions{}, out);
+}
+
+Array swiglu_halves(const Array& x, StreamOrDevice s) {
+  require_float(x, "swiglu_halves", "x");
+  require_rank_at_least(x, 1, "swiglu_halves", "x");
+  require(x.shape(-1) % 2 == 0, "swiglu_halves", "the last axis of x must be even, not ",
+          x.shape(-1));
+  const std::int64_t width = x.shape(-1), inner = width / 2;
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape().with(-1, inner), x.dtype(), stream);
+  if (out.size() == 0) return out;
+  BufferArgument second = x.on(stream);
+  second.offset += static_cast<std::uint64_t>(inner);
+  launch_swiglu(stream, x, second, x.dtype(), out, inner, width);
+  return tapped("swiglu_halves", {x}, NoOptions{}, out);
+}
+
+}  // namespace clmx

@@ -1,0 +1,151 @@
+#include <algorithm>
+
+#include "checks.hpp"
+#include "clmx/host/ops_transformer.hpp"
+#include "launch.hpp"
+#include "ops_transformer_tuning.hpp"
+
+namespace clmx {
+namespace {
+
+constexpr const char* op = "scaled_dot_product_attention";
+constexpr std::int64_t keys_per_block = 64;
+
+/// Sizes, and the steps of cl/common/attention.clh in whole vectors.
+struct AttentionShape {
+  std::int64_t batch, heads, kv_heads, group, queries, keys, dim, dim_v;
+  std::int64_t q_head, q_row, kv_head, kv_row, kv_batch;
+  bool causal;
+  float scale;
+
+  std::int64_t rows_per_head() const { return group * queries; }
+  std::int64_t rows() const { return batch * kv_heads * rows_per_head(); }
+};
+
+void check_operand(const Array& x, const char* name) {
+  require_float(x, op, name);
+  require(x.rank() == 4, op, name, " must have 4 axes, its shape is ", x.shape());
+}
+
+/// `room`: positions that k and v have, of which the first `keys` count.
+AttentionShape attention_shape(const Array& q, const Array& k, const Array& v, std::int64_t keys,
+                               const AttentionOptions& options, AttentionLayout kv_layout) {
+  check_operand(q, "q");
+  check_operand(k, "k");
+  check_operand(v, "v");
+  const bool q_bhtd = options.layout == AttentionLayout::bhtd;
+  const bool kv_bhtd = kv_layout == AttentionLayout::bhtd;
+  const std::int64_t heads = q.shape(q_bhtd ? 1 : 2), queries = q.shape(q_bhtd ? 2 : 1);
+  const std::int64_t kv_heads = k.shape(kv_bhtd ? 1 : 2), room = k.shape(kv_bhtd ? 2 : 1);
+  require(k.shape(0) == q.shape(0) && k.shape(3) == q.shape(3), op, "q has shape ", q.shape(),
+          ", k has ", k.shape(), ": batch and head size must be equal");
+  require(v.shape().slice(0, 3) == k.shape().slice(0, 3), op, "k has shape ", k.shape(), ", v has ",
+          v.shape(), ": they may differ in the last axis only");
+  require(kv_heads > 0 && heads % kv_heads == 0, op, heads, " query heads cannot share ", kv_heads,
+          " key heads");
+  require(q.shape(3) > 0, op, "the head size is 0");
+  return {.batch = q.shape(0),
+          .heads = heads,
+          .kv_heads = kv_heads,
+          .group = heads / kv_heads,
+          .queries = queries,
+          .keys = keys < 0 ? room : keys,
+          .dim = q.shape(3),
+          .dim_v = v.shape(3),
+          .q_head = q_bhtd ? queries : 1,
+          .q_row = q_bhtd ? 1 : heads,
+          .kv_head = kv_bhtd ? room : 1,
+          .kv_row = kv_bhtd ? 1 : kv_heads,
+          .kv_batch = kv_heads * room,
+          .causal = options.causal,
+          .scale = options.scale};
+}
+
+struct Operands {
+  const Array &q, &k, &v;
+  Array& out;
+};
+
+Constants attention_constants(const Operands& x, const AttentionShape& shape) {
+  return {{"Q", x.q.dtype()},   {"K", x.k.dtype()}, {"V", x.v.dtype()},
+          {"Y", x.out.dtype()}, {"DIM", shape.dim}, {"DIM_V", shape.dim_v}};
+}
+
+void launch_wide(const Stream& stream, const Operands& x, const AttentionShape& n,
+                 const AttentionTuning& tuning) {
+  const std::int64_t per_head = (n.rows_per_head() + tuning.tile - 1) / tuning.tile;
+  const std::int64_t tiles = n.batch * n.kv_heads * per_head;
+  const std::int64_t stride = (n.keys + keys_per_block - 1) / keys_per_block * keys_per_block;
+  const std::int64_t items = std::min(tuning.work_items, tiles);
+  const Array scores = Array::empty(Shape{items, tuning.tile, stride}, DType::f32, stream);
+  Constants constants = attention_constants(x, n);
+  constants.push_back({"ROWS", tuning.tile});
+  constants.push_back({"WIDE", 1});
+  const Kernel kernel = stream.device().kernel({kernels(), "sdpa.cl", "sdpa", constants});
+  launch(stream, kernel, Grid::groups(static_cast<std::size_t>(items)), x.q, x.k, x.v, x.out,
+         scores, tiles, per_head, n.kv_heads, n.group, n.queries, n.keys, n.q_head, n.q_row,
+         n.kv_head, n.kv_row, n.kv_batch, std::int32_t{n.causal}, n.scale, stride);
+}
+
+void launch_plain(const Stream& stream, const Operands& x, const AttentionShape& n,
+                  const AttentionTuning& tuning) {
+  const std::int64_t stride = n.keys + 1;
+  const Array scores = Array::empty(Shape{tuning.rows, stride}, DType::f32, stream);
+  Constants constants = attention_constants(x, n);
+  constants.push_back({"WIDE", 0});
+  const auto kernel = [&](const char* entry) {
+    return stream.device().kernel({kernels(), "sdpa_plain.cl", entry, constants});
+  };
+  const Kernel score = kernel("sdpa_scores"), weigh = kernel("sdpa_weights");
+  const Kernel sum = kernel("sdpa_values");
+  const std::int32_t causal = n.causal;
+  for (std::int64_t begin = 0; begin < n.rows(); begin += tuning.rows) {
+    const std::int64_t rows = std::min(tuning.rows, n.rows() - begin);
+    const auto grid_of = [&](std::int64_t width) {
+      Grid grid = Grid::linear(static_cast<std::size_t>(width), tuning.work_group);
+      grid.global[1] = static_cast<std::size_t>(rows);
+      return grid;
+    };
+    launch(stream, score, grid_of(n.keys), x.q, x.k, scores, begin, n.kv_heads, n.group, n.queries,
+           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, n.scale, stride);
+    launch(stream, weigh, Grid::linear(static_cast<std::size_t>(rows), tuning.work_group), scores,
+           begin, rows, n.kv_heads, n.group, n.queries, n.keys, causal, stride, 1.0f);
+    launch(stream, sum, grid_of(n.dim_v), scores, x.v, x.out, begin, n.kv_heads, n.group, n.queries,
+           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, stride);
+  }
+}
+
+Array attend(const Array& q, const Array& k, const Array& v, const AttentionShape& shape,
+             const Stream& stream) {
+  const DType type = promote(promote(q.dtype(), k.dtype()), v.dtype());
+  Array out = Array::empty(q.shape().with(3, shape.dim_v), type, stream);
+  if (out.size() == 0) return out;
+  require(shape.keys > 0, op, "there are queries but no keys");
+  const AttentionTuning tuning = choose_attention(
+      stream.device().info(), shape.batch * shape.kv_heads, shape.rows_per_head(), shape.keys);
+  const Operands operands{q, k, v, out};
+  if (tuning.wide)
+    launch_wide(stream, operands, shape, tuning);
+  else
+    launch_plain(stream, operands, shape, tuning);
+  return out;
+}
+
+}  // namespace
+
+Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
+                                   const AttentionOptions& options, StreamOrDevice s) {
+  const AttentionShape shape = attention_shape(q, k, v, -1, options, options.layout);
+  return tapped(op, {q, k, v}, options, attend(q, k, v, shape, s.resolve()));
+}
+
+Array scaled_dot_product_attention(const Array& q, const KVCache& cache,
+                                   const AttentionOptions& options, StreamOrDevice s) {
+  const AttentionShape shape = attention_shape(q, cache.keys(), cache.values(), cache.length(),
+                                               options, AttentionLayout::bhtd);
+  return tapped("cached_attention", {q, cache.keys(), cache.values()},
+                CachedAttentionOptions{options, cache.length()},
+                attend(q, cache.keys(), cache.values(), shape, s.resolve()));
+}
+
+}  // namespace clmx
