@@ -1,0 +1,45 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "clmx/devices/device.hpp"
+
+namespace clmx::cli {
+
+/// Options that every command understands.
+struct CommonOptions {
+  std::string device, model, color = "auto";
+  bool json = false, quiet = false, strict = false;
+  int verbosity = 0;
+
+  void add_to(CLI::App& app);
+  /// The devices of -d or CLMX_DEVICE; without them all of them or the default one. Throws
+  /// DeviceNotFound; with --strict also when a platform or device had to be passed over.
+  enum class Without { all, default_device };
+  std::vector<Device> devices(Without without) const;
+  /// The same for a command that runs on one. Throws UsageError when several are named.
+  Device one_device() const;
+  std::filesystem::path model_path() const;
+  bool is_strict() const;
+  /// Whether to write escape sequences to stderr.
+  bool colored() const;
+  /// Text for stderr, in bold where it is coloured.
+  std::string heading(const std::string& text) const;
+};
+
+/// A command of the program: its parser and what it does, which returns an exit status.
+struct Command {
+  CLI::App* parser;
+  std::function<int()> run;
+};
+
+Command devices_command(CLI::App& app, const CommonOptions& common);
+Command run_command(CLI::App& app, const CommonOptions& common);
+Command logits_command(CLI::App& app, const CommonOptions& common);
+Command tokenize_command(CLI::App& app, const CommonOptions& common);
+Command verify_command(CLI::App& app, const CommonOptions& common);
+
+}  // namespace clmx::cli
