@@ -1,0 +1,179 @@
+#include "clmx/devices/error.hpp"
+#include "quantized_inputs.hpp"
+#include "reference.hpp"
+
+namespace clmx {
+namespace {
+
+constexpr DType float_types[] = {DType::f32, DType::f16, DType::bf16};
+constexpr QuantizationParams affine4_64{}, mxfp4{QuantizationMode::mxfp4};
+constexpr QuantizationParams affine4_32{QuantizationMode::affine, 32, 4};
+constexpr QuantizationParams affine8_32{QuantizationMode::affine, 32, 8};
+constexpr QuantizationParams affine8_64{QuantizationMode::affine, 64, 8};
+
+bool is_affine(const QuantizedOptions& o) {
+  return o.params.mode == QuantizationMode::affine;
+}
+
+Outputs run_product(const Inputs& in, const QuantizedOptions& o, const Stream& s) {
+  std::optional<Array> biases, bias;
+  if (is_affine(o)) biases = in[3];
+  if (o.has_bias) bias = in.back();
+  const QuantizedWeight weight(in[1], in[2], biases, o.params);
+  return {quantized_matmul(in[0], weight, {.bias = bias, .dtype = o.dtype}, s)};
+}
+
+std::vector<Expected> reference_product(const Doubles& in, const QuantizedOptions& o) {
+  const reference::Weight weight{in[1], in[2], is_affine(o) ? &in[3] : nullptr, o.params};
+  return {reference::quantized_matmul(in[0], weight, o.has_bias ? &in.back() : nullptr, o.dtype)};
+}
+
+Cost product_cost(const Inputs& in, const QuantizedOptions& o) {
+  const double n = static_cast<double>(in[1].shape(0));
+  const double k = static_cast<double>(in[2].shape(-1)) * o.params.group();
+  const double m = static_cast<double>(in[0].size()) / std::max(k, 1.0);
+  double bytes = m * n * 4;
+  for (const Array& array : in) bytes += static_cast<double>(array.bytes());
+  return {bytes, 2 * m * n * k};
+}
+
+std::function<Inputs()> product_inputs(DType x, const Shape& shape, const WeightSpec& weight) {
+  return [=] {
+    Random random(3);
+    Inputs inputs{is_float(x) ? random_array(Data::normal, x, shape, random)
+                              : random_integers(x, shape, random, 0, 3)};
+    append_weight(inputs, weight, random);
+    return inputs;
+  };
+}
+
+const WeightSpec small{.params = affine4_64, .rows = 4, .width = 128};
+const WeightSpec small_mxfp4{.params = mxfp4, .rows = 4, .width = 128};
+
+const RegisterOp<QuantizedOptions> quantized_matmul_op{
+    .name = "quantized_matmul",
+    .run = run_product,
+    .reference = reference_product,
+    .cost = product_cost,
+    .rejected = {{"an inner dimension that differs", QuantizedOptions{},
+                  product_inputs(DType::f32, {2, 64}, small)},
+                 {"a scalar", QuantizedOptions{}, product_inputs(DType::f32, Shape{}, small)},
+                 {"an integer x in mxfp4", QuantizedOptions{mxfp4},
+                  product_inputs(DType::i32, {2, 128}, small_mxfp4)},
+                 {"shapes of another width", QuantizedOptions{affine8_64},
+                  product_inputs(DType::f32, {2, 128}, small)},
+                 {"shapes of another group size", QuantizedOptions{affine4_32},
+                  product_inputs(DType::f32, {2, 128}, small)},
+                 {"affine parts as mxfp4", QuantizedOptions{mxfp4},
+                  product_inputs(DType::f32, {2, 128}, small)},
+                 {"a bias of another length", QuantizedOptions{affine4_64, true}, [] {
+                    Inputs inputs = product_inputs(DType::f32, {2, 128}, small)();
+                    inputs.push_back(array_of({1, 2, 3}, DType::f32, {3}));
+                    return inputs;
+                  }}}};
+
+struct Product {
+  Data data = Data::normal;
+  DType x = DType::f32, stored = DType::f32;
+  QuantizationParams params = {};
+  std::int64_t m = 1, n = 1, k = 64;
+  bool has_bias = false;
+  std::optional<DType> dtype = {};
+};
+
+void add_product(const Product& p, CaseTraits traits = {}) {
+  const std::string name =
+      join("quantized_matmul/", p.params.mode, p.params.bit_count(), "_g", p.params.group(), '/',
+           p.x, '_', p.stored, "/m", p.m, 'n', p.n, 'k', p.k, '/', to_string(p.data),
+           p.has_bias ? "/bias" : "", p.dtype ? join("/to_", *p.dtype) : "");
+  add_case({name, OpCall{"quantized_matmul", QuantizedOptions{p.params, p.has_bias, p.dtype}},
+            [p](std::uint64_t seed) {
+              Random random(seed);
+              const Data x_data = p.data == Data::extreme ? Data::normal : p.data;
+              Inputs inputs{is_float(p.x) ? random_array(x_data, p.x, {p.m, p.k}, random)
+                                          : random_integers(p.x, {p.m, p.k}, random, 0, 3)};
+              // zeros and one-hot are kinds of x; against zero scales they would show nothing
+              const bool in_x = p.data == Data::zeros || p.data == Data::one_hot;
+              append_weight(inputs, {in_x ? Data::normal : p.data, p.stored, p.params, p.n, p.k},
+                            random);
+              if (p.has_bias) inputs.push_back(random_array(Data::normal, p.stored, {p.n}, random));
+              return inputs;
+            },
+            traits});
+}
+
+const RegisterCases shapes{[] {
+  const std::int64_t sizes[][3] = {
+      {1, 1, 64},    {1, 33, 256},   {1, 130, 576},  {2, 64, 320},  {3, 17, 192},   {4, 129, 64},
+      {5, 96, 1536}, {7, 31, 448},   {8, 257, 256},  {9, 40, 832},  {16, 65, 512},  {17, 128, 576},
+      {31, 50, 128}, {33, 100, 320}, {64, 64, 1088}, {65, 9, 2048}, {128, 34, 192}, {257, 67, 256}};
+  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+    for (const auto& [m, n, k] : sizes) {
+      add_product({.params = params, .m = m, .n = n, .k = k});
+      add_product({.data = Data::positive, .params = params, .m = m, .n = n, .k = k});
+      add_product({.data = Data::integers, .params = params, .m = m, .n = n, .k = k},
+                  {.exact = true});
+    }
+    add_product({.params = params, .m = 3, .n = 5, .k = 32 * 9 * (params.group() / 32)});
+    add_product({.params = params, .m = 0, .n = 5, .k = 64});
+  }
+}};
+
+const RegisterCases kinds{[] {
+  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+    for (const Data data : {Data::lognormal, Data::zeros, Data::one_hot, Data::extreme}) {
+      add_product({.data = data, .params = params, .m = 1, .n = 200, .k = 640});
+      add_product({.data = data, .params = params, .m = 19, .n = 70, .k = 384});
+    }
+    for (const DType x : float_types) {
+      for (const DType stored : float_types) {
+        if (params.mode == QuantizationMode::mxfp4 && stored != x) continue;
+        for (const std::int64_t m : {1, 12}) {
+          for (const bool has_bias : {false, true})
+            add_product({.x = x,
+                         .stored = stored,
+                         .params = params,
+                         .m = m,
+                         .n = 66,
+                         .k = 320,
+                         .has_bias = has_bias});
+          add_product({.x = x,
+                       .stored = stored,
+                       .params = params,
+                       .m = m,
+                       .n = 66,
+                       .k = 320,
+                       .dtype = DType::f32});
+          add_product({.data = Data::lognormal,
+                       .x = x,
+                       .stored = stored,
+                       .params = params,
+                       .m = m,
+                       .n = 66,
+                       .k = 320,
+                       .has_bias = true,
+                       .dtype = x});
+        }
+      }
+    }
+  }
+  for (const DType integer : {DType::u8, DType::u32, DType::i32})
+    add_product({.x = integer, .stored = DType::f16, .m = 3, .n = 40, .k = 128});
+}};
+
+const RegisterCases large{[] {
+  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+    for (const Data data : {Data::normal, Data::positive, Data::lognormal}) {
+      add_product({.data = data, .params = params, .m = 1, .n = 4096, .k = 4096}, {.full = true});
+      add_product({.data = data, .params = params, .m = 257, .n = 300, .k = 4096}, {.full = true});
+    }
+    for (std::int64_t m = 1; m <= 257; m += 16) {
+      for (std::int64_t n = 1; n <= 257; n += 32)
+        add_product({.data = Data::integers, .params = params, .m = m, .n = n, .k = 384},
+                    {.exact = true, .full = true});
+    }
+  }
+}};
+
+}  // namespace
+}  // namespace clmx

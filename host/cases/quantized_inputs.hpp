@@ -1,0 +1,26 @@
+#pragma once
+
+#include "case_data.hpp"
+
+namespace clmx {
+
+/// Options of the quantized ops in cases. Inputs: the op's own, then packed, scales and, in affine
+/// mode, biases; the product's bias comes last.
+struct QuantizedOptions {
+  QuantizationParams params = {};
+  bool has_bias = false;
+  std::optional<DType> dtype = {};
+};
+
+/// A random quantized matrix [rows, width], its stored parts made directly.
+struct WeightSpec {
+  Data data = Data::normal;   ///< of scales and biases; integers gives exact products
+  DType stored = DType::f32;  ///< of scales and biases in affine mode
+  QuantizationParams params = {};
+  std::int64_t rows = 0, width = 0;
+};
+
+/// Appends packed, scales and, in affine mode, biases.
+void append_weight(Inputs& inputs, const WeightSpec& spec, Random& random);
+
+}  // namespace clmx

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+
+#include "op_case.hpp"
+
+/// Every op in float64 of its stored inputs, written from the formulas and not from the kernels.
+///
+/// Budgets. A sum whose longest chain of f32 additions has n links (chain plus depth of the tree)
+/// may be off by chain_units(n) 2^-24 A, A = the sum of the magnitudes of its terms: measured, this
+/// covers data of one sign, and it is below the proven (n + 6) 2^-24 A.
+namespace clmx::reference {
+
+double chain_units(std::int64_t links);
+/// Depth of the balanced tree over n blocks: ceil(log2 n).
+std::int64_t tree_depth(std::int64_t blocks);
+
+/// Exact. Floats round to nearest even; float to integer truncates and saturates, NaN gives 0.
+Expected cast(const DoubleArray& x, DType to);
+/// Exact: f32 arithmetic on broadcast operands, one rounding to the promoted dtype.
+Expected add(const DoubleArray& a, const DoubleArray& b);
+Expected multiply(const DoubleArray& a, const DoubleArray& b);
+/// x / (1 + exp(-x)), times other operands; 8 and 9 units of 2^-24.
+Expected silu(const DoubleArray& x);
+Expected swiglu(const DoubleArray& gate, const DoubleArray& x);
+Expected swiglu_halves(const DoubleArray& x);
+/// Exact. The first of equals; NaN wins only over NaN.
+Expected argmax(const DoubleArray& x);
+/// Exact.
+Expected gather(const DoubleArray& table, const DoubleArray& rows);
+/// Blocks of 256 k and the tree.
+Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b);
+
+/// (d / 2 + 6) 2^-24 with d = n / 16 + 4, and with a weight the rounding to x's dtype in between.
+Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps);
+/// Rotation by tables in float64: 2 units of 2^-24 of |a cos| + |b sin|.
+Expected rope(const DoubleArray& x, const RopeOptions& options);
+/// k and v in the layout of q. The error of a score counts twice, the sums over keys once for
+/// numerator and denominator each.
+Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
+                   const AttentionOptions& options);
+
+/// The parts of a quantized matrix [..., out, in].
+struct Weight {
+  const DoubleArray& packed;
+  const DoubleArray& scales;
+  const DoubleArray* biases;
+  QuantizationParams params;
+};
+/// Exact: packed, scales and, in affine mode, biases.
+std::vector<Expected> quantize(const DoubleArray& w, const QuantizationParams& params);
+/// Exact, with the two roundings of the format.
+Expected dequantize(const Weight& w, std::optional<DType> dtype);
+Expected gather_dequantize(const DoubleArray& rows, const Weight& w, std::optional<DType> dtype);
+/// The sum over exact weights, A = sum |x| (|scale code| + |bias|); the group chain, the chain of
+/// groups in a block of 256, the tree.
+Expected quantized_matmul(const DoubleArray& x, const Weight& w, const DoubleArray* bias,
+                          std::optional<DType> dtype);
+
+}  // namespace clmx::reference
