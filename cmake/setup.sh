@@ -105,10 +105,18 @@ install_packages() {
   fi
   progress_end
   find_missing
+  need_tools
   go_on_without "${missing[@]}"
 }
 
-# Names what is lost by going on; what cannot be built is for build() to find out.
+need_tools() {
+  local tool
+  for tool in cmake ninja c++ pkg-config; do
+    command -v "$tool" >/dev/null || stop "[2/4] build: not possible without $tool."
+  done
+}
+
+# Names what is lost by going on; a missing library is for CMake to find out.
 go_on_without() {
   local package
   for package in "$@"; do
@@ -145,10 +153,8 @@ show_build() {
 }
 
 build() {
-  local tool log=$build_dir/setup.log
-  for tool in cmake ninja c++ pkg-config; do
-    command -v "$tool" >/dev/null || stop "[2/4] build: not possible without $tool."
-  done
+  local log=$build_dir/setup.log
+  need_tools
   mkdir -p "$build_dir"
   if ! configure >"$log" 2>&1; then
     tail -n 30 "$log" >&2
