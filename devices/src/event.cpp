@@ -6,7 +6,7 @@
 namespace clmx {
 
 bool EventState::complete() {
-  if (stream->completed >= sequence) return true;
+  if (stream->completed >= sequence || stream->dead) return true;
   const cl::Event event = cl_event();
   cl_int execution = CL_QUEUED;
   check(event.getInfo(CL_EVENT_COMMAND_EXECUTION_STATUS, &execution), stream->device.info,

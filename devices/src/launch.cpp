@@ -148,9 +148,11 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   StreamKernel& own = stream_kernel(stream, kernel);
   ArgumentSetter set(stream, own, stream.next_use());
   for (const KernelArgument& argument : arguments) std::visit(set, argument);
-  note_shape(own, grid);
   stream.last_launched = &kernel;
-  return stream.profiling ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
+  const cl_int status =
+      stream.profiling ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
+  if (status == CL_SUCCESS) note_shape(own, grid);
+  return status;
 }
 
 }  // namespace

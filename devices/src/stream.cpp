@@ -25,16 +25,12 @@ cl::CommandQueue new_queue(DeviceState& device, bool device_clock) {
 
 StreamState::StreamState(DeviceState& stream_device, StreamOptions options)
     : device(stream_device),
-      number(stream_device.streams.add(*this)),
+      number(stream_device.streams.reserve()),
       profiling(options.profiling),
       device_clock(profiling && stream_device.info.timer_resolution_ns > 0),
-      synchronous(environment("CLMX_SYNC").value_or("0") != "0") {
-  try {
-    queue = new_queue(device, device_clock);
-  } catch (...) {
-    device.streams.remove(number);
-    throw;
-  }
+      synchronous(environment("CLMX_SYNC").value_or("0") != "0"),
+      queue(new_queue(stream_device, device_clock)) {
+  device.streams.add(*this);
 }
 
 StreamState::~StreamState() {
@@ -64,7 +60,6 @@ void StreamState::require_alive() const {
 }
 
 cl_int StreamState::finish() {
-  if (queue() == nullptr) return CL_SUCCESS;  // still being made by its constructor
   std::uint64_t all = 0;
   {
     const std::lock_guard lock(mutex);

@@ -4,10 +4,15 @@
 
 namespace clmx {
 
-std::uint32_t StreamRegistry::add(StreamState& stream) {
+std::uint32_t StreamRegistry::reserve() {
   const std::lock_guard lock(mutex_);
-  streams_.push_back(&stream);
+  streams_.push_back(nullptr);
   return static_cast<std::uint32_t>(streams_.size() - 1);
+}
+
+void StreamRegistry::add(StreamState& stream) {
+  const std::lock_guard lock(mutex_);
+  streams_[stream.number] = &stream;
 }
 
 void StreamRegistry::remove(std::uint32_t stream) {

@@ -14,7 +14,10 @@ struct StreamState;
 /// The streams of one device, by number. Numbers are not used again.
 class StreamRegistry {
  public:
-  std::uint32_t add(StreamState& stream);
+  /// The number of a stream about to be made.
+  std::uint32_t reserve();
+  /// The stream is whole; others may wait for it.
+  void add(StreamState& stream);
   /// The stream has finished; all its uses are complete.
   void remove(std::uint32_t stream);
   bool completed(const Use& use) const;

@@ -20,14 +20,34 @@ void check_window(const StreamState& stream, const Buffer& buffer, std::size_t o
   stream.require_alive();
 }
 
-// Runs the call; when memory is exhausted, once more after the pool was emptied.
+enum class Then { go_on, wait };
+
+// Enqueues `call(event, sequence)`, a use of the buffers; when memory is exhausted, once more after
+// the pool was emptied. Numbering and enqueueing are one step: a number that others see as complete
+// must not be pending. The wait is outside of the lock.
 template <class Call>
-void enqueue(StreamState& stream, std::string_view name, Call call) {
-  cl_int status = call();
+void enqueue(StreamState& stream, std::string_view name,
+             std::initializer_list<const Buffer*> buffers, Then then, Call call) {
+  const auto attempt = [&] {
+    cl::Event done;
+    Use use;
+    cl_int status = CL_SUCCESS;
+    {
+      const std::lock_guard lock(stream.mutex);
+      use = stream.next_use();
+      for (const Buffer* buffer : buffers) buffer->state()->uses.note(use);
+      status = call(then == Then::wait ? &done : nullptr, use.sequence);
+    }
+    if (status != CL_SUCCESS || then == Then::go_on) return status;
+    status = done.wait();
+    if (status == CL_SUCCESS) stream.mark_completed(use.sequence);
+    return status;
+  };
+  cl_int status = attempt();
   if (is_out_of_memory(status)) {
     stream.device.streams.finish_all();
     stream.device.pool.trim();
-    status = call();
+    status = attempt();
   }
   if (is_out_of_memory(status)) {
     throw OutOfMemory(join(name, " on ", stream.device.info.selector, ": ", describe_code(status)));
@@ -35,37 +55,24 @@ void enqueue(StreamState& stream, std::string_view name, Call call) {
   if (status != CL_SUCCESS) stream.fail(name, status);
 }
 
-Use note_use(StreamState& stream, std::initializer_list<const Buffer*> buffers) {
-  const std::lock_guard lock(stream.mutex);
-  const Use use = stream.next_use();
-  for (const Buffer* buffer : buffers) buffer->state()->uses.note(use);
-  return use;
-}
-
 void write_staged(StreamState& stream, const Buffer& to, std::size_t offset,
                   std::span<const std::byte> bytes) {
-  const Use use = note_use(stream, {&to});
-  const std::byte* copy = nullptr;
-  {
-    const std::lock_guard lock(stream.mutex);
+  const auto call = [&](cl::Event*, std::uint64_t sequence) {
     stream.drop_staged();
-    stream.staged.push_back({use.sequence, {bytes.begin(), bytes.end()}});
-    copy = stream.staged.back().bytes.data();
-  }
-  enqueue(stream, "clEnqueueWriteBuffer", [&] {
+    stream.staged.push_back({sequence, {bytes.begin(), bytes.end()}});
     return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_FALSE, offset, bytes.size(),
-                                           copy);
-  });
+                                           stream.staged.back().bytes.data());
+  };
+  enqueue(stream, "clEnqueueWriteBuffer", {&to}, Then::go_on, call);
 }
 
 void write_waiting(StreamState& stream, const Buffer& to, std::size_t offset,
                    std::span<const std::byte> bytes) {
-  const Use use = note_use(stream, {&to});
-  enqueue(stream, "clEnqueueWriteBuffer", [&] {
-    return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_TRUE, offset, bytes.size(),
-                                           bytes.data());
-  });
-  stream.mark_completed(use.sequence);
+  const auto call = [&](cl::Event* done, std::uint64_t) {
+    return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_FALSE, offset, bytes.size(),
+                                           bytes.data(), nullptr, done);
+  };
+  enqueue(stream, "clEnqueueWriteBuffer", {&to}, Then::wait, call);
 }
 
 }  // namespace
@@ -85,12 +92,11 @@ void Stream::write(const Buffer& to, std::size_t offset, std::span<const std::by
 void Stream::read(const Buffer& from, std::size_t offset, std::span<std::byte> bytes) const {
   check_window(*state_, from, offset, bytes.size(), "Stream::read");
   if (bytes.empty()) return;
-  const Use use = note_use(*state_, {&from});
-  enqueue(*state_, "clEnqueueReadBuffer", [&] {
-    return state_->queue.enqueueReadBuffer(from.state()->block.memory, CL_TRUE, offset,
-                                           bytes.size(), bytes.data());
-  });
-  state_->mark_completed(use.sequence);
+  const auto call = [&](cl::Event* done, std::uint64_t) {
+    return state_->queue.enqueueReadBuffer(from.state()->block.memory, CL_FALSE, offset,
+                                           bytes.size(), bytes.data(), nullptr, done);
+  };
+  enqueue(*state_, "clEnqueueReadBuffer", {&from}, Then::wait, call);
   ++counters().downloads;
   counters().downloaded_bytes += bytes.size();
 }
@@ -103,38 +109,38 @@ void Stream::copy(const Buffer& from, std::size_t from_offset, const Buffer& to,
   const std::size_t apart =
       from_offset > to_offset ? from_offset - to_offset : to_offset - from_offset;
   require(!(from == to) || apart >= bytes, "Stream::copy", "the two windows overlap");
-  note_use(*state_, {&from, &to});
-  enqueue(*state_, "clEnqueueCopyBuffer", [&] {
+  const auto call = [&](cl::Event*, std::uint64_t) {
     return state_->queue.enqueueCopyBuffer(from.state()->block.memory, to.state()->block.memory,
                                            from_offset, to_offset, bytes);
-  });
+  };
+  enqueue(*state_, "clEnqueueCopyBuffer", {&from, &to}, Then::go_on, call);
 }
 
 void Stream::fill(const Buffer& buffer, std::size_t offset, std::size_t bytes,
                   std::uint8_t value) const {
   check_window(*state_, buffer, offset, bytes, "Stream::fill");
   if (bytes == 0) return;
-  note_use(*state_, {&buffer});
-  enqueue(*state_, "clEnqueueFillBuffer", [&] {
+  const auto call = [&](cl::Event*, std::uint64_t) {
     return state_->queue.enqueueFillBuffer(buffer.state()->block.memory, value, offset, bytes);
-  });
+  };
+  enqueue(*state_, "clEnqueueFillBuffer", {&buffer}, Then::go_on, call);
 }
 
 MappedBuffer Stream::map(const Buffer& buffer, std::size_t offset, std::size_t bytes) const {
   check_window(*state_, buffer, offset, bytes, "Stream::map");
   if (bytes == 0) return {nullptr, nullptr, 0};
-  const Use use = note_use(*state_, {&buffer});
   void* mapped = nullptr;
-  enqueue(*state_, "clEnqueueMapBuffer", [&] {
+  const auto call = [&](cl::Event* done, std::uint64_t) {
     cl_int status = CL_SUCCESS;
-    mapped = state_->queue.enqueueMapBuffer(buffer.state()->block.memory, CL_TRUE, CL_MAP_READ,
-                                            offset, bytes, nullptr, nullptr, &status);
+    mapped = state_->queue.enqueueMapBuffer(buffer.state()->block.memory, CL_FALSE, CL_MAP_READ,
+                                            offset, bytes, nullptr, done, &status);
     return status;
-  });
-  state_->mark_completed(use.sequence);
+  };
+  enqueue(*state_, "clEnqueueMapBuffer", {&buffer}, Then::wait, call);
   const auto unmap = [stream = state_, buffer](void* window) {
     if (process_ends() || stream->dead) return;
-    note_use(*stream, {&buffer});
+    const std::lock_guard lock(stream->mutex);
+    buffer.state()->uses.note(stream->next_use());
     stream->queue.enqueueUnmapMemObject(buffer.state()->block.memory, window);
   };
   return {std::shared_ptr<void>(mapped, unmap), static_cast<const std::byte*>(mapped), bytes};
