@@ -53,8 +53,12 @@ ModelCache LlamaModel::new_cache(std::optional<std::int64_t> positions) const {
   const std::int64_t limit = positions.value_or(config_.context);
   require(limit > 0 && limit <= config_.context, "new_cache", limit,
           " positions, the model's context is ", config_.context);
-  return ModelCache(
-      std::vector<KVCache>(blocks_.size(), KVCache(1, config_.kv_heads, config_.head_dim, limit)));
+  std::vector<KVCache> layers;
+  layers.reserve(blocks_.size());
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    layers.emplace_back(1, config_.kv_heads, config_.head_dim, limit);
+  }
+  return ModelCache(std::move(layers));
 }
 
 Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows,

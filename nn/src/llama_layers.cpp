@@ -16,24 +16,30 @@ LlamaAttention::LlamaAttention(const LlamaConfig& config, Weights& weights, cons
       o_proj_(
           weights.linear(path + ".o_proj", config.heads * config.head_dim, config.hidden_size)) {}
 
-Array LlamaAttention::forward(const Array& x, KVCache& cache, const LlamaStep& step) const {
+Array LlamaAttention::rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const {
   const auto& [config, table, offset, dtype, s] = step;
   const std::int64_t time = x.shape(0);
+  if (qkv_.usable()) {
+    const Array qkv = qkv_.product(x, dtype, s);
+    return cache.append_rotated(qkv.reshape({1, time, qkv.shape(1)}), table, s);
+  }
   constexpr AttentionLayout layout = AttentionLayout::bthd;
-  const Shape query_heads{1, time, config.heads, config.head_dim};
   const Shape key_heads{1, time, config.kv_heads, config.head_dim};
-
-  const Array q = q_proj_->product(x, dtype, s).reshape(query_heads);
   const Array k = k_proj_->product(x, dtype, s).reshape(key_heads);
   const Array v = v_proj_->product(x, dtype, s).reshape(key_heads);
   cache.append(rope(k, table, offset, layout, s), v, layout, s);
+  const Array q = q_proj_->product(x, dtype, s);
+  return rope(q.reshape({1, time, config.heads, config.head_dim}), table, offset, layout, s);
+}
 
-  const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim));
-  const Array mixed =
-      scaled_dot_product_attention(rope(q, table, offset, layout, s), cache,
-                                   {.scale = scale, .causal = true, .layout = layout}, s);
-  return o_proj_->product(as_dtype(mixed, dtype, s).reshape({time, config.heads * config.head_dim}),
-                          dtype, s);
+Array LlamaAttention::forward(const Array& x, KVCache& cache, const LlamaStep& step) const {
+  const auto& [config, table, offset, dtype, s] = step;
+  const AttentionOptions options{.scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
+                                 .causal = true,
+                                 .layout = AttentionLayout::bthd};
+  const Array q = rotated_queries(x, cache, step);
+  const Array mixed = as_dtype(scaled_dot_product_attention(q, cache, options, s), dtype, s);
+  return o_proj_->product(mixed.reshape({x.shape(0), config.heads * config.head_dim}), dtype, s);
 }
 
 void LlamaAttention::visit(Visitor& v) {

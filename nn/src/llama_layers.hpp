@@ -27,7 +27,11 @@ class LlamaAttention final : public Module {
   void visit(Visitor& v) override;
 
  private:
+  /// Appends x's keys and values to the cache; [1, T, heads, head_dim].
+  Array rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const;
+
   Slot<LinearLayer> q_proj_, k_proj_, v_proj_, o_proj_;
+  FusedLinear qkv_;
 };
 
 /// down(silu(gate(x)) * up(x)). x: [T, hidden].
