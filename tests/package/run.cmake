@@ -1,7 +1,6 @@
 # Script mode, see CMakeLists.txt. The install goes through DESTDIR and is then used from where it lies,
 # so a path of the build tree in the package would be noticed.
 set(stage "${SCRATCH}/stage")
-set(build "${SCRATCH}/build")
 file(REMOVE_RECURSE "${SCRATCH}")
 
 macro(step)
@@ -15,11 +14,18 @@ set(flags "")
 if(SANITIZE)
   set(flags "-fsanitize=${SANITIZE}")
 endif()
+macro(build_against_package source build)
+  step("${CMAKE_COMMAND}" -S "${source}" -B "${build}" -G "${GENERATOR}" -DCMAKE_BUILD_TYPE=Release
+       "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${flags}"
+       "-DCMAKE_PREFIX_PATH=${stage}/opt/clmx")
+  step("${CMAKE_COMMAND}" --build "${build}")
+endmacro()
+
 set(ENV{DESTDIR} "${stage}")
 step("${CMAKE_COMMAND}" --install "${BUILD}" --prefix /opt/clmx)
-set(ENV{DESTDIR} "")
-step("${CMAKE_COMMAND}" -S "${CONSUMER}" -B "${build}" -G "${GENERATOR}"
-     "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_FLAGS=${flags}"
-     "-DCMAKE_PREFIX_PATH=${stage}/opt/clmx")
-step("${CMAKE_COMMAND}" --build "${build}")
-step("${build}/consumer")
+unset(ENV{DESTDIR})
+step("${stage}/opt/clmx/bin/clmx" --version)
+build_against_package("${CONSUMER}" "${SCRATCH}/consumer")
+step("${SCRATCH}/consumer/consumer")
+# Built only: it wants a real model, and the tests of the model run one.
+build_against_package("${EXAMPLES}" "${SCRATCH}/examples")
