@@ -1,10 +1,22 @@
 # Script mode: -DROOT=. Fails when a source breaks a rule of the house: OpenCL's headers are included in
-# devices/ only, kernels say FP_CONTRACT OFF, and files stay short.
+# devices/ only, kernels that compute say FP_CONTRACT OFF, and files stay short.
 set(broken 0)
 macro(complain file text)
   message("${file}: ${text}")
   math(EXPR broken "${broken} + 1")
 endmacro()
+
+# Sets `out` to the text of a kernel file and of the fragments it includes.
+function(with_fragments file out)
+  file(READ "${ROOT}/cl/${file}" text)
+  string(REGEX MATCHALL "#include \"[^\"]+" includes "${text}")
+  foreach(include IN LISTS includes)
+    string(REPLACE "#include \"" "" include "${include}")
+    with_fragments("${include}" fragment)
+    string(APPEND text "${fragment}")
+  endforeach()
+  set(${out} "${text}" PARENT_SCOPE)
+endfunction()
 
 foreach(folder cl devices host nn tests bench)
   file(GLOB_RECURSE found RELATIVE "${ROOT}" "${ROOT}/${folder}/*.cpp" "${ROOT}/${folder}/*.hpp"
@@ -21,8 +33,11 @@ foreach(file IN LISTS files)
   if(text MATCHES "#include <CL/" AND NOT file MATCHES "^devices/")
     complain(${file} "includes OpenCL's headers outside devices/")
   endif()
-  if(file MATCHES "\\.cl$" AND NOT text MATCHES "#pragma OPENCL FP_CONTRACT OFF")
-    complain(${file} "lacks #pragma OPENCL FP_CONTRACT OFF")
+  if(file MATCHES "^cl/(.*\\.cl)$")
+    with_fragments("${CMAKE_MATCH_1}" flat)
+    if(flat MATCHES "fma\\(|LOAD" AND NOT flat MATCHES "#pragma OPENCL FP_CONTRACT OFF")
+      complain(${file} "lacks #pragma OPENCL FP_CONTRACT OFF, also in what it includes")
+    endif()
   endif()
   string(REGEX MATCHALL "\n" newlines "${text}")
   list(LENGTH newlines lines)
