@@ -37,16 +37,21 @@ kernel void dequantize(const global uint* words, ulong words_at, const global s_
                   get_global_id(1), get_global_id(1), get_global_id(0), width, bias_columns);
 }
 
-// Row rows[i] of the weight becomes row i of y. Negative rows count from the end; rows out of range
-// are clamped.
+// Negative rows count from the end; rows out of range are clamped.
+inline int row_of_i32(int row, int count) {
+  return clamp(row < 0 ? row + count : row, 0, count - 1);
+}
+inline int row_of_u32(uint row, int count) {
+  return (int)min(row, (uint)count - 1u);
+}
+
+// Row rows[i] of the weight becomes row i of y.
 kernel void gather_dequantize(const global STORAGE(INDEX) * rows, ulong rows_at,
                               const global uint* words, ulong words_at, const global s_t* scales,
                               ulong scales_at, const global b_t* biases, ulong biases_at,
                               global y_t* y, ulong y_at, int width, int count) {
   const size_t to = get_global_id(1);
-  long row = rows[rows_at + to];
-  if (row < 0) row += count;
-  row = clamp(row, 0L, (long)count - 1);
+  const int row = CLMX_PASTE(row_of_, INDEX)(rows[rows_at + to], count);
   dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,
                   to, get_global_id(0), width, width / GROUP);
 }

@@ -1,0 +1,363 @@
+#include "clmx/host/ops_quantized.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <thread>
+
+#include "clmx/devices/error.hpp"
+#include "clmx/host/ops_basic.hpp"
+#include "host_quantize.hpp"
+#include "quantized_support.hpp"
+
+namespace clmx {
+namespace {
+
+using namespace testing_support;
+
+const QuantizationParams affine4{QuantizationMode::affine, 32, 4};
+const QuantizationParams affine8{QuantizationMode::affine, 64, 8};
+const QuantizationParams mxfp4{QuantizationMode::mxfp4};
+constexpr DType floats[] = {DType::f32, DType::f16, DType::bf16};
+
+/// Equal shapes, dtypes and bits; of floats any NaN equals any other.
+bool same(const Array& a, const Array& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  if (!is_float(a.dtype())) {
+    std::vector<std::byte> x(a.bytes()), y(b.bytes());
+    a.read(x);
+    b.read(y);
+    return x == y;
+  }
+  return std::ranges::equal(floats_of(a), floats_of(b), [](float x, float y) {
+    return (std::isnan(x) && std::isnan(y)) ||
+           std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+  });
+}
+
+/// Rows of 64 that meet the corners of the formulas: zeros of both signs, constants, one outlier,
+/// one sign only, equal magnitudes, the smallest normal and subnormal numbers, and ordinary ones.
+std::vector<float> corner_rows() {
+  constexpr std::size_t width = 64;
+  std::vector<std::vector<float>> rows;
+  for (const float constant : {0.0f, -0.0f, 1.0f, -3.5f, 1e-8f, 6e-38f, 1e-40f, -3e-39f})
+    rows.emplace_back(width, constant);
+  for (const float scale : {1.0f, 1e-3f, 6e3f, 1e-38f, 1e-41f}) {
+    rows.push_back(normals(width, 5));
+    for (float& v : rows.back()) v *= scale;
+  }
+  rows.emplace_back(width, 0.0f).front() = 3.0f;
+  rows.push_back(normals(width, 6));
+  for (float& v : rows.back()) v = std::fabs(v);
+  rows.push_back(rows.back());
+  for (float& v : rows.back()) v = -v;
+  auto& ramp = rows.emplace_back(width);
+  for (std::size_t i = 0; i < width; ++i) ramp[i] = (static_cast<float>(i) - 31.5f) / 4.0f;
+  std::vector<float> all;
+  for (const auto& row : rows) all.insert(all.end(), row.begin(), row.end());
+  return all;
+}
+
+TEST(Quantize, DeviceAndHostHaveTheSameBits) {
+  const std::vector<float> values = corner_rows();
+  const Shape shape{static_cast<std::int64_t>(values.size()) / 64, 64};
+  for (const Device& device : test_devices())
+    for (const DType dtype : floats)
+      for (const QuantizationParams& params : {affine4, affine8, mxfp4}) {
+        SCOPED_TRACE(join(device.info().selector, ' ', dtype, ' ', params.mode));
+        const Array w = float_array(values, shape, dtype);
+        const QuantizedArrays made = quantize_arrays(w, params, device);
+        const QuantizedArrays expected = quantize_on_host(w, params);
+        EXPECT_TRUE(same(made.packed, expected.packed));
+        EXPECT_TRUE(same(made.scales, expected.scales));
+        EXPECT_EQ(made.biases.has_value(), expected.biases.has_value());
+        EXPECT_TRUE(!made.biases || same(*made.biases, *expected.biases));
+      }
+}
+
+TEST(Quantize, AffineEdgesAreWholeNumbersOfScales) {
+  std::vector<float> ramp(32);
+  for (std::size_t i = 0; i < 32; ++i) ramp[i] = static_cast<float>(i % 16);  // 0 .. 15
+  ramp[20] = 0.2f;
+  for (const Device& device : test_devices()) {
+    const QuantizedArrays q = quantize_arrays(Array::from(ramp, {1, 32}), affine4, device);
+    // The positive edge is the larger one, so the scale is negative and code 0 stands for it.
+    EXPECT_EQ(q.scales.to_vector<float>()[0], -1.0f);
+    EXPECT_EQ(q.biases->to_vector<float>()[0], 15.0f);
+    EXPECT_EQ(q.packed.to_vector<std::uint32_t>()[0], 0x89abcdefu);
+    EXPECT_EQ(q.packed.to_vector<std::uint32_t>()[1], 0x01234567u);
+  }
+}
+
+TEST(Quantize, ZeroGroupsHaveMlxScales) {
+  const Array w = Array::from(std::vector<float>(32), {1, 32});
+  for (const Device& device : test_devices()) {
+    EXPECT_EQ(quantize_arrays(w, affine4, device).scales.to_vector<float>()[0], -1e-7f);
+    EXPECT_EQ(quantize_arrays(w, mxfp4, device).scales.to_vector<std::uint8_t>()[0], 127);
+  }
+}
+
+TEST(Quantize, Mxfp4TiesGoTowardsZero) {
+  std::vector<float> ties(32);
+  const std::vector<float> values{0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5.0f, 6.0f};
+  for (std::size_t i = 0; i < 16; ++i) ties[i] = i < 8 ? values[i] : -values[i - 8];
+  for (const Device& device : test_devices()) {
+    const QuantizedArrays q = quantize_arrays(Array::from(ties, {1, 32}), mxfp4, device);
+    EXPECT_EQ(q.scales.to_vector<std::uint8_t>()[0], 127);
+    EXPECT_EQ(q.packed.to_vector<std::uint32_t>()[0], 0x76543210u);
+    EXPECT_EQ(q.packed.to_vector<std::uint32_t>()[1], 0xfedcba90u);  // -0.25 becomes 0, never -0
+  }
+}
+
+TEST(Quantize, Mxfp4ScalesRoundUpAndWrapAroundBelowTheSmallest) {
+  std::vector<float> w(128);
+  w[0] = 6.0f;       // scale 1
+  w[32] = 6.00001f;  // scale 2
+  w[64] = 1e-44f;    // ratio 2^-149 * 1: far below 2^-127, the byte wraps around
+  w[96] = 0x1p-127f * 6.0f;
+  for (const Device& device : test_devices()) {
+    const auto bytes =
+        quantize_arrays(Array::from(w, {1, 128}), mxfp4, device).scales.to_vector<std::uint8_t>();
+    EXPECT_EQ(bytes[0], 127);
+    EXPECT_EQ(bytes[1], 128);
+    EXPECT_EQ(bytes[2], (-149 + 127) & 255);
+    EXPECT_EQ(bytes[3], 0);
+  }
+}
+
+TEST(Quantize, KeepsLeadingAxesAndEmptyShapes) {
+  for (const Device& device : test_devices()) {
+    const Array w = Array::from(normals(2 * 3 * 64, 9), {2, 3, 64});
+    const QuantizedArrays q = quantize_arrays(w, affine4, device);
+    EXPECT_EQ(q.packed.shape(), (Shape{2, 3, 8}));
+    EXPECT_EQ(q.scales.shape(), (Shape{2, 3, 2}));
+    for (const QuantizationParams& params : {affine4, mxfp4}) {
+      const Array none = Array::from(std::vector<float>{}, {0, 64});
+      EXPECT_EQ(quantize_arrays(none, params, device).packed.shape(), (Shape{0, 8}));
+    }
+  }
+}
+
+TEST(Quantize, RefusesWhatMlxRefuses) {
+  const Array matrix = Array::from(std::vector<float>(4 * 96), {4, 96});
+  EXPECT_THROW(quantize_arrays(matrix), ArgumentError);  // 96 is no multiple of 64
+  EXPECT_THROW(quantize_arrays(matrix, {QuantizationMode::affine, 48}), ArgumentError);
+  EXPECT_THROW(quantize_arrays(matrix, {QuantizationMode::mxfp4, 64}), ArgumentError);
+  EXPECT_THROW(quantize_arrays(matrix.reshape({384}), affine4), ArgumentError);
+  EXPECT_THROW(quantize_arrays(Array(1.0f), affine4), ArgumentError);
+  EXPECT_THROW(quantize_arrays(Array::from(std::vector<std::int32_t>(64), {1, 64}), affine4),
+               ArgumentError);
+  EXPECT_THROW(quantize(matrix.reshape({2, 2, 96}), affine4), ArgumentError);
+}
+
+TEST(Dequantize, DeviceAndHostHaveTheSameBits) {
+  const std::vector<float> values = corner_rows();
+  const Shape shape{static_cast<std::int64_t>(values.size()) / 64, 64};
+  for (const Device& device : test_devices())
+    for (const DType stored : floats)
+      for (const QuantizationParams& params : {affine4, affine8, mxfp4}) {
+        const QuantizedArrays q = quantize_on_host(float_array(values, shape, stored), params);
+        for (const DType result : floats) {
+          SCOPED_TRACE(join(device.info().selector, ' ', params.mode, ' ', stored, ' ', result));
+          const DType arithmetic = q.biases ? stored : result;
+          EXPECT_TRUE(same(dequantize(q, params, result, device),
+                           dequantize_on_host(q, params, arithmetic, result, {})));
+        }
+      }
+}
+
+TEST(Dequantize, Mxfp4IsBf16UnlessToldAndKeepsInfiniteScales) {
+  const Array packed = Array::from(std::vector<std::uint32_t>(8, 0x21), {2, 4});
+  const Array scales = Array::from(std::vector<std::uint8_t>{255, 0}, {2, 1});
+  for (const Device& device : test_devices()) {
+    const Array w = dequantize({packed, scales, {}}, mxfp4, {}, device);
+    EXPECT_EQ(w.dtype(), DType::bf16);
+    const auto values =
+        dequantize({packed, scales, {}}, mxfp4, DType::f32, device).to_vector<float>();
+    EXPECT_EQ(values[0], std::numeric_limits<float>::infinity());
+    EXPECT_TRUE(std::isnan(values[2]));  // 0 * infinity
+    EXPECT_EQ(values[32], 0x1p-128f);    // 0.5 * 2^-127
+    EXPECT_EQ(values[33], 0x1p-127f);
+  }
+}
+
+TEST(Dequantize, TakesBiasesThatBroadcastAndMixedTypes) {
+  const Array packed = Array::from(std::vector<std::uint32_t>(2 * 8, 0x11111111), {2, 8});
+  const Array scales = float_array({1, 2, 3, 4}, {2, 2}, DType::f16);
+  const Array biases = Array::from(std::vector<float>{10, 20}, {2, 1});
+  for (const Device& device : test_devices()) {
+    const Array w = dequantize({packed, scales, biases}, affine4, {}, device);
+    EXPECT_EQ(w.dtype(), DType::f32);
+    const auto values = w.to_vector<float>();
+    EXPECT_EQ(values[0], 11.0f);
+    EXPECT_EQ(values[32], 12.0f);
+    EXPECT_EQ(values[64], 23.0f);
+    EXPECT_EQ(values[96], 24.0f);
+  }
+}
+
+TEST(Dequantize, RefusesAnIntegerResult) {
+  const QuantizedWeight w = random_weight(2, 64, {affine4, DType::f16}, 1);
+  EXPECT_THROW(dequantize(w, DType::i32), ArgumentError);
+}
+
+TEST(GatherDequantize, TakesRowsFromEitherEnd) {
+  for (const Device& device : test_devices())
+    for (const Format& format :
+         {Format{affine4, DType::f16}, Format{affine8, DType::bf16}, Format{mxfp4}}) {
+      const QuantizedWeight w = random_weight(6, 128, format, 4);
+      const Array rows = Array::from(std::vector<std::int32_t>{5, 0, -1, -6}, {2, 2});
+      const Array picked = gather_dequantize(rows, w, {}, device);
+      EXPECT_EQ(picked.shape(), (Shape{2, 2, 128}));
+      const Array all = dequantize(w, {}, device);
+      EXPECT_EQ(picked.dtype(), all.dtype());
+      const auto flat = floats_of(picked), expected = floats_of(all);
+      for (std::size_t i = 0; i < 4; ++i)
+        for (std::size_t k = 0; k < 128; ++k)
+          EXPECT_EQ(flat[i * 128 + k], expected[(i % 2 ? 0u : 5u) * 128 + k]);
+    }
+}
+
+TEST(GatherDequantize, InF32RoundsOnlyToF32) {
+  const Array packed = Array::from(std::vector<std::uint32_t>(4, 0xffffffff), {1, 4});
+  const Array scales = float_array({0.1f}, {1, 1}, DType::f16);
+  const Array biases = float_array({0.01f}, {1, 1}, DType::f16);
+  const QuantizedWeight w(packed, scales, biases, affine4);
+  const float scale = floats_of(scales)[0], bias = floats_of(biases)[0];
+  const Array row = Array::from(std::vector<std::uint32_t>{0}, {});
+  for (const Device& device : test_devices()) {
+    const Array wide = gather_dequantize(row, w, DType::f32, device);
+    EXPECT_EQ(wide.shape(), (Shape{32}));
+    EXPECT_EQ(wide.to_vector<float>()[0], 15.0f * scale + bias);
+    EXPECT_EQ(floats_of(gather_dequantize(row, w, {}, device))[0],
+              round_to(DType::f16, round_to(DType::f16, 15.0f * scale) + bias));
+  }
+}
+
+TEST(GatherDequantize, RefusesHostRowsOutOfRangeAndClampsDeviceRows) {
+  const QuantizedWeight w = random_weight(3, 64, {affine4, DType::f32}, 4);
+  for (const Device& device : test_devices()) {
+    for (const std::int32_t row : {3, -4})
+      EXPECT_THROW(
+          gather_dequantize(Array::from(std::vector<std::int32_t>{row}, {1}), w, {}, device),
+          ArgumentError);
+    const Array computed = argmax(Array::from(std::vector<float>{0, 0, 0, 0, 1}, {1, 5}), device);
+    const auto clamped = gather_dequantize(computed, w, {}, device).to_vector<float>();
+    const auto all = dequantize(w, {}, device).to_vector<float>();
+    EXPECT_EQ(clamped, std::vector<float>(all.begin() + 2 * 64, all.end()));
+    EXPECT_THROW(gather_dequantize(Array::from(std::vector<float>{0}, {1}), w, {}, device),
+                 ArgumentError);
+  }
+}
+
+TEST(QuantizedMatmul, PromotesLikeMlx) {
+  for (const Device& device : test_devices())
+    for (const DType x_type : floats)
+      for (const DType scales : floats) {
+        const QuantizedWeight w = random_weight(8, 64, {affine4, scales}, 2);
+        const Array x = float_array(normals(2 * 64, 3), {2, 64}, x_type);
+        const Array y = quantized_matmul(x, w, {}, device);
+        EXPECT_EQ(y.dtype(), promote(x_type, scales));
+        const HostWeight host(w);
+        const std::vector<float> rows = floats_of(x);
+        for (std::size_t i = 0; i < 16; ++i)
+          EXPECT_EQ(floats_of(y)[i],
+                    round_to(y.dtype(), canonical(host, i % 8, &rows[i / 8 * 64])));
+        EXPECT_EQ(quantized_matmul(x, w, {.dtype = DType::f32}, device).dtype(), DType::f32);
+      }
+}
+
+TEST(QuantizedMatmul, BiasIsASeparateAddition) {
+  for (const Device& device : test_devices())
+    for (const DType x_type : floats)
+      for (const DType bias_type : floats)
+        for (const std::int64_t m : {1, 3}) {
+          SCOPED_TRACE(join(device.info().selector, ' ', x_type, ' ', bias_type, ' ', m));
+          const QuantizedWeight w = random_weight(50, 64, {mxfp4}, 2);
+          const Array x = float_array(normals(count(m, 64), 3), {m, 64}, x_type);
+          const Array bias = float_array(normals(50, 4), {50}, bias_type);
+          const Array fused = quantized_matmul(x, w, {.bias = bias}, device);
+          EXPECT_TRUE(same(fused, add(quantized_matmul(x, w, {}, device), bias, device)));
+        }
+}
+
+TEST(QuantizedMatmul, TakesVectorsBatchesAndIntegers) {
+  for (const Device& device : test_devices()) {
+    const QuantizedWeight w = random_weight(10, 64, {affine4, DType::f16}, 2);
+    const Array batch = Array::from(normals(2 * 3 * 64, 3), {2, 3, 64});
+    EXPECT_EQ(quantized_matmul(batch, w, {}, device).shape(), (Shape{2, 3, 10}));
+    EXPECT_EQ(quantized_matmul(batch.rows(0, 1).reshape({192}).rows(0, 64), w, {}, device).shape(),
+              (Shape{10}));
+    std::vector<std::int32_t> whole(64);
+    for (std::size_t i = 0; i < 64; ++i) whole[i] = static_cast<std::int32_t>(i) - 30;
+    std::vector<float> same_numbers(whole.begin(), whole.end());
+    const Array y = quantized_matmul(Array::from(whole, {1, 64}), w, {}, device);
+    EXPECT_EQ(y.dtype(), DType::f16);
+    EXPECT_TRUE(
+        same(y, quantized_matmul(float_array(same_numbers, {1, 64}, DType::f16), w, {}, device)));
+  }
+}
+
+TEST(QuantizedMatmul, EmptySizesNeedNoKernel) {
+  for (const Device& device : test_devices()) {
+    const QuantizedWeight w = random_weight(10, 64, {affine4, DType::f32}, 2);
+    EXPECT_EQ(quantized_matmul(Array::from(std::vector<float>{}, {0, 64}), w, {}, device).shape(),
+              (Shape{0, 10}));
+    const QuantizedWeight narrow = random_weight(3, 0, {affine4, DType::f32}, 2);
+    const Array bias = Array::from(std::vector<float>{1, 2, 3}, {3});
+    const Array x = Array::from(std::vector<float>{}, {2, 0});
+    EXPECT_EQ(quantized_matmul(x, narrow, {.bias = bias}, device).to_vector<float>(),
+              (std::vector<float>{1, 2, 3, 1, 2, 3}));
+  }
+}
+
+TEST(QuantizedMatmul, RefusesWhatDoesNotFit) {
+  const QuantizedWeight w = random_weight(4, 128, {affine4, DType::f32}, 2);
+  const Array x = Array::from(std::vector<float>(256), {2, 128});
+  EXPECT_THROW(quantized_matmul(x.reshape({4, 64}), w), ArgumentError);
+  EXPECT_THROW(quantized_matmul(Array(1.0f), w), ArgumentError);
+  EXPECT_THROW(quantized_matmul(x, w, {.transpose = false}), ArgumentError);
+  EXPECT_THROW(quantized_matmul(x, w, {.dtype = DType::i32}), ArgumentError);
+  EXPECT_THROW(quantized_matmul(x, w, {.bias = x}), ArgumentError);
+  EXPECT_THROW(quantized_matmul(x, w, {.bias = Array::from(std::vector<std::int32_t>(4), {4})}),
+               ArgumentError);
+  const QuantizedWeight fp = random_weight(4, 128, {mxfp4}, 2);
+  EXPECT_THROW(quantized_matmul(Array::from(std::vector<std::int32_t>(128), {1, 128}), fp),
+               ArgumentError);
+}
+
+TEST(QuantizedMatmul, LooseSpellingIsCheckedAsMlxChecks) {
+  const QuantizedWeight w = random_weight(4, 128, {affine4, DType::f32}, 2);
+  const Array x = Array::from(normals(2 * 128, 1), {2, 128});
+  const auto loose = [&](const Array& packed, const std::optional<Array>& biases,
+                         const QuantizationParams& params) {
+    return quantized_matmul(x, packed, w.scales(), biases, true, params);
+  };
+  EXPECT_TRUE(same(loose(w.packed(), w.biases(), affine4), quantized_matmul(x, w)));
+  EXPECT_THROW(loose(w.packed(), {}, affine4), ArgumentError);
+  EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::affine, 64, 4}), ArgumentError);
+  EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::affine, 32, 8}), ArgumentError);
+  EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::mxfp4, 32, 4}), ArgumentError);
+  EXPECT_THROW(loose(x, w.biases(), affine4), ArgumentError);
+  EXPECT_THROW(loose(w.packed().reshape({2, 2, 16}), w.biases(), affine4), ArgumentError);
+}
+
+TEST(QuantizedMatmul, ThreadsShareOnePreparedWeight) {
+  for (const Device& device : test_devices()) {
+    const QuantizedWeight w = random_weight(96, 256, {affine4, DType::f16}, 2);
+    const Array x = Array::from(normals(256, 3), {1, 256});
+    std::vector<std::vector<float>> results(4);
+    std::vector<std::thread> threads;
+    for (auto& result : results)
+      threads.emplace_back(
+          [&] { result = quantized_matmul(x, w, {}, device.new_stream()).to_vector<float>(); });
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& result : results) EXPECT_EQ(result, results.front());
+    EXPECT_EQ(results.front(), quantized_matmul(x, w, {}, device).to_vector<float>());
+  }
+}
+
+}  // namespace
+}  // namespace clmx
