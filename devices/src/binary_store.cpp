@@ -48,19 +48,6 @@ bool only_ours(const struct stat& status) {
   return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-// Temporaries of processes that were killed while they wrote.
-void sweep_stale(const fs::path& directory) {
-  std::error_code error;
-  const auto limit = fs::file_time_type::clock::now() - std::chrono::hours(1);
-  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-    std::error_code ignored;
-    if (at->path().extension() == temporary_suffix &&
-        fs::last_write_time(at->path(), ignored) < limit && !ignored) {
-      fs::remove(at->path(), ignored);
-    }
-  }
-}
-
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
@@ -101,6 +88,18 @@ fs::path temporary_for(const fs::path& path) {
 
 }  // namespace
 
+void sweep_temporaries(const fs::path& directory) {
+  std::error_code error;
+  const auto limit = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (at->path().extension() == temporary_suffix &&
+        fs::last_write_time(at->path(), ignored) < limit && !ignored) {
+      fs::remove(at->path(), ignored);
+    }
+  }
+}
+
 std::optional<fs::path> cache_directory() {
   const auto directory = wanted_directory();
   if (environment("CLMX_CACHE").value_or("on") == "off" || !directory) return std::nullopt;
@@ -112,7 +111,7 @@ std::optional<fs::path> cache_directory() {
     return std::nullopt;
   }
   static std::once_flag swept;
-  std::call_once(swept, [&] { sweep_stale(*directory); });
+  std::call_once(swept, [&] { sweep_temporaries(*directory); });
   return directory;
 }
 

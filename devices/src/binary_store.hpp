@@ -26,6 +26,10 @@ std::optional<StoredBinary> decode_entry(std::string_view entry, std::string_vie
 /// when CLMX_CACHE is off, or when another user could write there.
 std::optional<std::filesystem::path> cache_directory();
 
+/// Removes temporaries older than an hour: of processes that were killed while they wrote. The
+/// first cache_directory() of a process does it.
+void sweep_temporaries(const std::filesystem::path& directory);
+
 /// Where the entry of a key is kept: named by the key's XXH3-128.
 std::filesystem::path entry_path(const std::filesystem::path& directory, std::string_view key);
 
