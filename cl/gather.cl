@@ -18,9 +18,9 @@ typedef int row_t;
 kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows, ulong rows_at,
                    global element_t* out, ulong out_at, long table_rows, long width, long per_item) {
   const long r = get_global_id(1);
-  long row = rows[rows_at + r];
-  if (row < 0) row += table_rows;
-  row = clamp(row, 0L, table_rows - 1);
+  const row_t given = rows[rows_at + r];  // compared in 32 bits: as a long, llvmpipe took -1 for positive
+  const long from_start = given < 0 ? (long)given + table_rows : (long)given;
+  const long row = clamp(from_start, 0L, table_rows - 1);
   long i = (long)get_global_id(0) * per_item;
   const long last = min(width, i + per_item);
   const global element_t* from = table + table_at + row * width;

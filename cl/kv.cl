@@ -1,6 +1,6 @@
 // Writing keys and values into a cache [batch, kv_heads, capacity, dim] of dtype C at positions length + t. Constants:
 // X dtype of what is written, C, WIDE. A work-item takes per_item rows; the second axis of the grid splits a row.
-#include "common/dtype.clh"
+#include "common/round.clh"
 #if WIDE
 #include "common/wide.clh"
 #endif

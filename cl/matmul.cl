@@ -57,23 +57,29 @@ inline void load_tile(const global b_t* b, long width, long k, long count, long 
 #endif
 }
 
+// One block of the chains. The sums are kept apart from the result, which could be the same memory as a or b: so they
+// stay in registers.
 inline void add_block(const global a_t* const* a, const global b_t* b, long width, long k, long last, long column,
-                      long columns, float16* acc) {
-  float16 t[16];
+                      long columns, float16* result) {
+  float16 t[16], sum[TILE];
 #pragma unroll
-  for (int r = 0; r < TILE; r++) acc[r] = 0.0f;
+  for (int r = 0; r < TILE; r++) sum[r] = 0.0f;
   for (; k + 16 <= last; k += 16) {
     load_tile(b, width, k, 16, column, columns, t);
 #pragma unroll
     for (int i = 0; i < 16; i++)
 #pragma unroll
-      for (int r = 0; r < TILE; r++) acc[r] = fma(t[i], (float16)LOAD(A, a[r], k + i), acc[r]);
+      for (int r = 0; r < TILE; r++) sum[r] = fma(t[i], (float16)LOAD(A, a[r], k + i), sum[r]);
   }
   if (k < last) {
-    load_tile(b, width, k, last - k, column, columns, t);
+    float16 rest[16];
+    load_tile(b, width, k, last - k, column, columns, rest);
     for (int i = 0; i < last - k; i++)
-      for (int r = 0; r < TILE; r++) acc[r] = fma(t[i], (float16)LOAD(A, a[r], k + i), acc[r]);
+#pragma unroll
+      for (int r = 0; r < TILE; r++) sum[r] = fma(rest[i], (float16)LOAD(A, a[r], k + i), sum[r]);
   }
+#pragma unroll
+  for (int r = 0; r < TILE; r++) result[r] = sum[r];
 }
 
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at, global y_t* out, ulong out_at,

@@ -27,14 +27,12 @@ typedef STORAGE(Y) y_t;
       LOAD16_PART(X, p, 16 * (i), (length)-16 * (i), v);         \
   } while (0)
 
-// q . k for sixteen keys, lane l for key min(first + l, last).
-inline float16 scores_of_16_keys(const float16* q, const global k_t* k, long step, long first, long last) {
+// q . k for sixteen keys: lane l for the key at keys[l].
+inline float16 scores_of_16_keys(const float16* q, const global k_t* const* keys) {
   float16 chains[16];
-  const bool whole = first + 15 <= last;
 #pragma unroll
   for (int i = 0; i < 16; i++) {
-    const long at = CLMX_REVERSED_4(i);
-    const global k_t* key = k + (whole ? first + at : min(first + at, last)) * step;
+    const global k_t* key = keys[CLMX_REVERSED_4(i)];
     float16 chain = 0.0f;
 #pragma unroll
     for (int n = 0; n < VECTORS; n++) {
@@ -54,37 +52,44 @@ inline float largest_of_16(float16 v) {
   return c.y > c.x ? c.y : c.x;
 }
 
-// acc += weight (v, 1).
-inline void add_key(float16* acc, float weight, const float16* v) {
-#pragma unroll
-  for (int n = 0; n < VECTORS_V; n++) acc[n] = fma((float16)weight, v[n], acc[n]);
-  acc[VECTORS_V] += (float16)weight;
-}
-
 inline void load_value(const global v_t* v, float16* to) {
 #pragma unroll
   for (int n = 0; n < VECTORS_V; n++) LOAD_VECTOR(V, v, n, DIM_V, to[n]);
 }
 
-// All rows of a tile over one block. count[r]: how many of its keys row r sees; weights: [ROWS][64].
-inline void add_block(float16 acc[ROWS][PARTS], const float* weights, const global v_t* v, long step, const int* count) {
-  int common_count = count[0];
-  for (int r = 1; r < ROWS; r++) common_count = min(common_count, count[r]);
+// sum += weight (v, 1).
+inline void add_key(float16* sum, float weight, const float16* v) {
+#pragma unroll
+  for (int n = 0; n < VECTORS_V; n++) sum[n] = fma((float16)weight, v[n], sum[n]);
+  sum[VECTORS_V] += (float16)weight;
+}
+
+// All rows of a tile over one block. count[r]: how many of its keys row r sees; weights: [ROWS][64]. The sums are kept
+// apart from the result, which could be the same memory as v: so they stay in registers.
+inline void add_block(float16 result[ROWS][PARTS], const float* weights, const global v_t* v, long step,
+                      const int* count) {
+  int shared = count[0];
+  for (int r = 1; r < ROWS; r++) shared = min(shared, count[r]);
+  float16 sum[ROWS][PARTS], value[VECTORS_V];
 #pragma unroll
   for (int r = 0; r < ROWS; r++)
-    for (int n = 0; n < PARTS; n++) acc[r][n] = 0.0f;
-  float16 value[VECTORS_V];
-  for (int j = 0; j < common_count; j++) {
+#pragma unroll
+    for (int n = 0; n < PARTS; n++) sum[r][n] = 0.0f;
+  for (int j = 0; j < shared; j++) {
     load_value(v + j * step, value);
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) add_key(acc[r], weights[r * KEYS_PER_BLOCK + j], value);
+    for (int r = 0; r < ROWS; r++) add_key(sum[r], weights[r * KEYS_PER_BLOCK + j], value);
   }
 #pragma unroll
-  for (int r = 0; r < ROWS; r++)
-    for (int j = common_count; j < count[r]; j++) {
+  for (int r = 0; r < ROWS; r++) {
+    const int seen = count[r];
+    for (int j = shared; j < seen; j++) {
       load_value(v + j * step, value);
-      add_key(acc[r], weights[r * KEYS_PER_BLOCK + j], value);
+      add_key(sum[r], weights[r * KEYS_PER_BLOCK + j], value);
     }
+#pragma unroll
+    for (int n = 0; n < PARTS; n++) result[r][n] = sum[r][n];
+  }
 }
 
 // The finished block of a row joins the row's stack of the tree.
@@ -114,13 +119,17 @@ inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   float16 top[ROWS];
   for (int r = 0; r < ROWS; r++) top[r] = -INFINITY;
-  for (long j = 0; j < longest; j += 16)
+  for (long j = 0; j < longest; j += 16) {
+    const global k_t* keys[16];  // what follows the last key repeats it
+#pragma unroll
+    for (int i = 0; i < 16; i++) keys[i] = k + min(j + i, longest - 1) * step;
     for (int r = 0; r < ROWS; r++) {
-      const float16 s = scores_of_16_keys(q[r], k, step, j, longest - 1);
+      const float16 s = scores_of_16_keys(q[r], keys);
       vstore16(s, 0, scores + r * stride + j);
       const int left = (int)clamp(visible[r] - j, 0L, 16L);
       top[r] = select(top[r], s, s > top[r] & lanes < left);
     }
+  }
   for (int r = 0; r < ROWS; r++) largest[r] = largest_of_16(top[r]);
 }
 

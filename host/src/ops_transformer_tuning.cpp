@@ -26,7 +26,7 @@ AttentionTuning choose_attention(const DeviceInfo& device, std::int64_t heads,
   AttentionTuning tuning;
   tuning.wide = prefers_vectors(device);
   if (tuning.wide) {
-    tuning.tile = rows_per_head >= 16 ? 4 : 1;
+    tuning.tile = static_cast<int>(std::min<std::int64_t>(rows_per_head, 4));
     const std::int64_t tiles = heads * ((rows_per_head + tuning.tile - 1) / tuning.tile);
     tuning.work_items = std::min<std::int64_t>(tiles, 16 * device.compute_units);
     return tuning;
