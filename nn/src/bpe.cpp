@@ -69,16 +69,10 @@ class BytePairEncoder::Work {
   std::priority_queue<Candidate> queue_;
 };
 
-std::optional<std::int32_t> BytePairEncoder::add_token(std::string_view bytes, std::int32_t id) {
-  const auto [place, is_new] = ids_.emplace(bytes, id);
-  if (!is_new) return place->second;
-  if (bytes.size() == 1) byte_ids_[static_cast<unsigned char>(bytes[0])] = id;
-  return {};
-}
-
-std::int32_t BytePairEncoder::id_of(std::string_view bytes) const {
-  const auto found = ids_.find(bytes);
-  return found == ids_.end() ? -1 : found->second;
+std::int32_t BytePairEncoder::add_token(std::string_view bytes, std::int32_t id) {
+  const std::int32_t same = ids_.insert(bytes, id);
+  if (same < 0 && bytes.size() == 1) byte_ids_[static_cast<unsigned char>(bytes[0])] = id;
+  return same;
 }
 
 const BytePairEncoder::Merge* BytePairEncoder::merge_of(std::int32_t left,
@@ -88,8 +82,8 @@ const BytePairEncoder::Merge* BytePairEncoder::merge_of(std::int32_t left,
 }
 
 bool BytePairEncoder::add_merge(std::string_view left, std::string_view right) {
-  const std::int32_t left_id = id_of(left), right_id = id_of(right);
-  const std::int32_t result = id_of(std::string(left).append(right));
+  const std::int32_t left_id = ids_.find(left), right_id = ids_.find(right);
+  const std::int32_t result = ids_.find(std::string(left).append(right));
   if (left_id < 0 || right_id < 0 || result < 0) return false;
   merges_.try_emplace(key(left_id, right_id),
                       Merge{static_cast<std::int32_t>(merges_.size()), result});
@@ -98,7 +92,7 @@ bool BytePairEncoder::add_merge(std::string_view left, std::string_view right) {
 
 void BytePairEncoder::encode(std::string_view piece, std::vector<std::int32_t>& out) const {
   if (whole_pieces_first_) {
-    if (const std::int32_t id = id_of(piece); id >= 0) {
+    if (const std::int32_t id = ids_.find(piece); id >= 0) {
       out.push_back(id);
       return;
     }

@@ -2,11 +2,12 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include "token_table.hpp"
 
 namespace clmx {
 
@@ -19,9 +20,8 @@ class BytePairEncoder {
     ids_.reserve(tokens);
     merges_.reserve(merges);
   }
-  /// bytes must outlive this and not move. The other token of the same bytes, which stays, if there
-  /// is one.
-  std::optional<std::int32_t> add_token(std::string_view bytes, std::int32_t id);
+  /// As TokenTable::insert.
+  std::int32_t add_token(std::string_view bytes, std::int32_t id);
   /// Adds the next merge of the list, by the bytes of its parts. False when a part or the whole is
   /// not a token. A pair that is there already keeps its place.
   bool add_merge(std::string_view left, std::string_view right);
@@ -40,13 +40,12 @@ class BytePairEncoder {
   struct Candidate;
   class Work;
 
-  std::int32_t id_of(std::string_view bytes) const;
   const Merge* merge_of(std::int32_t left, std::int32_t right) const;
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
     return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
   }
 
-  std::unordered_map<std::string_view, std::int32_t> ids_;
+  TokenTable ids_;
   std::unordered_map<std::uint64_t, Merge> merges_;
   std::array<std::int32_t, 256> byte_ids_;  // -1: there is no such token
   bool whole_pieces_first_ = false;

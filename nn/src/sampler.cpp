@@ -1,6 +1,8 @@
 #include "clmx/nn/sampler.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -12,18 +14,34 @@ namespace {
 
 constexpr const char* op = "sampler";
 
-/// e^x for x <= 0 by additions, multiplications and fma alone, so that every platform gets the
-/// same bits: 2^n times the Taylor series of the rest, whose size is at most ln(2) / 2. The last
-/// term left out is below 1e-17.
+/// e^x for x <= 0 by additions and multiplications alone, so that every platform gets the same
+/// bits: 2^n times the Taylor series of the rest, whose size is at most ln(2) / 2. The last term
+/// left out is below 1e-17.
 double portable_exp(double x) {
-  constexpr double log2_e = 1.4426950408889634, ln2_high = 0x1.62e42fefap-1,
-                   ln2_low = 0x1.cf79abc9e3b39p-34;
+  constexpr double log2_e = 1.4426950408889634, ln2_high = 0x1.62e42fee00000p-1,
+                   ln2_low = 0x1.a39ef35793c76p-33;
+  constexpr double to_integer = 0x1.8p52;  // adding it leaves no place for a fraction
+  constexpr std::array<double, 14> terms{1,
+                                         1,
+                                         1. / 2,
+                                         1. / 6,
+                                         1. / 24,
+                                         1. / 120,
+                                         1. / 720,
+                                         1. / 5040,
+                                         1. / 40320,
+                                         1. / 362880,
+                                         1. / 3628800,
+                                         1. / 39916800,
+                                         1. / 479001600,
+                                         1. / 6227020800};
   if (x < -700) return 0;
-  const double n = std::floor(std::fma(x, log2_e, 0.5));
-  const double rest = std::fma(-n, ln2_low, std::fma(-n, ln2_high, x));
-  double sum = 1;
-  for (int k = 13; k >= 1; --k) sum = std::fma(sum, rest / k, 1);
-  return std::ldexp(sum, static_cast<int>(n));
+  const double n = (x * log2_e + to_integer) - to_integer;
+  const double rest = (x - n * ln2_high) - n * ln2_low;
+  double sum = terms.back();
+  for (std::size_t k = terms.size() - 1; k-- > 0;) sum = sum * rest + terms[k];
+  const auto exponent = static_cast<std::uint64_t>(static_cast<std::int64_t>(n) + 1023);
+  return sum * std::bit_cast<double>(exponent << 52);
 }
 
 /// The n-th number of a stream that the seed names, uniform in [0, 1).
@@ -64,58 +82,69 @@ std::int32_t Sampler::next(std::span<const float> logits) {
   require(best.has_value(), op, "none of the ", logits.size(), " logits is a number to choose");
   const float highest = logits[static_cast<std::size_t>(*best)];
   if (options_.temperature == 0 || std::isinf(highest)) return *best;
-  keep_most_likely(logits);
-  weigh();
+  collect(logits);
+  if (options_.top_k > 0) keep_top_k();
+  weigh(highest);
+  if (options_.top_p < 1) keep_top_p();
+  std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < options_.min_p; });
   return draw();
 }
 
-/// Candidates in order, at most top_k of them.
-void Sampler::keep_most_likely(std::span<const float> logits) {
+bool Sampler::more_likely(const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
+
+void Sampler::collect(std::span<const float> logits) {
   candidates_.clear();
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (can_be_chosen(logits[i])) candidates_.push_back({logits[i], static_cast<std::int32_t>(i)});
+    if (!can_be_chosen(logits[i])) continue;
+    candidates_.push_back({logits[i], static_cast<std::int32_t>(i), 0});
   }
-  const auto more_likely = [](const Candidate& a, const Candidate& b) {
-    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-  };
-  const auto wanted = static_cast<std::size_t>(options_.top_k);
-  if (wanted > 0 && wanted < candidates_.size()) {
+}
+
+void Sampler::keep_top_k() {
+  if (std::ssize(candidates_) > options_.top_k) {
     const auto end = candidates_.begin() + options_.top_k;
     std::nth_element(candidates_.begin(), end, candidates_.end(), more_likely);
     candidates_.erase(end, candidates_.end());
   }
+  // Sums follow the order of the candidates, which nth_element does not define.
   std::sort(candidates_.begin(), candidates_.end(), more_likely);
 }
 
-/// Weights e^((logit - highest) / temperature) of the candidates that top_p and min_p leave.
-void Sampler::weigh() {
-  weights_.clear();
-  const double highest = candidates_.front().logit;
+void Sampler::weigh(double highest) {
+  for (Candidate& c : candidates_) {
+    c.weight = portable_exp((static_cast<double>(c.logit) - highest) / options_.temperature);
+  }
+}
+
+/// A heap, because the few that are kept need no sorting of the rest.
+void Sampler::keep_top_p() {
   double total = 0;
-  for (const Candidate& candidate : candidates_) {
-    const double weight = portable_exp((candidate.logit - highest) / options_.temperature);
-    weights_.push_back(weight);
-    total += weight;
+  for (const Candidate& c : candidates_) total += c.weight;
+  const double enough = total * static_cast<double>(options_.top_p);
+  const auto less_likely = [](const Candidate& a, const Candidate& b) { return more_likely(b, a); };
+  std::make_heap(candidates_.begin(), candidates_.end(), less_likely);
+  auto end = candidates_.end();
+  double sum = 0;
+  while (end != candidates_.begin() && (sum == 0 || sum < enough)) {
+    std::pop_heap(candidates_.begin(), end, less_likely);
+    sum += (--end)->weight;
   }
-  const double enough = options_.top_p < 1 ? total * options_.top_p : total;
-  std::size_t kept = 0;
-  for (double sum = 0; kept < weights_.size() && (kept == 0 || sum < enough); ++kept) {
-    if (weights_[kept] < options_.min_p) break;
-    sum += weights_[kept];
-  }
-  weights_.resize(kept);
+  candidates_.erase(candidates_.begin(), end);
+  std::reverse(candidates_.begin(), candidates_.end());
 }
 
 std::int32_t Sampler::draw() {
   double total = 0;
-  for (const double weight : weights_) total += weight;
+  for (const Candidate& c : candidates_) total += c.weight;
   const double mark = uniform(options_.seed, draws_++) * total;
   double sum = 0;
-  for (std::size_t i = 0; i < weights_.size(); ++i) {
-    sum += weights_[i];
-    if (mark < sum) return candidates_[i].id;
+  for (const Candidate& c : candidates_) {
+    sum += c.weight;
+    if (mark < sum) return c.id;
   }
-  return candidates_[weights_.size() - 1].id;
+  return candidates_.back().id;
 }
 
 }  // namespace clmx

@@ -33,7 +33,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
   bool key(string_t& name) override {
     const auto [place, is_new] = open_.back()->emplace(name, nullptr);
     place_ = &*place;
-    return is_new || fail("'" + name.substr(0, 100) + "' comes twice in an object");
+    return is_new || fail(join('\'', name.substr(0, 100), "' comes twice in an object"));
   }
   bool parse_error(std::size_t at, const std::string&,
                    const nlohmann::detail::exception& error) override {

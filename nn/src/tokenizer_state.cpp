@@ -53,9 +53,9 @@ void TokenizerState::add_token(const TokenizerParts& parts, std::size_t i) {
   if (kind != Kind::text) added.add(bytes[i], id, kind == Kind::control);
   // Control tokens must not come out of plain text; other tokens may also be made by merges.
   if (kind == Kind::control || !decoded || bytes[i] != *decoded || bytes[i].empty()) return;
-  const auto same = encoder.add_token(bytes[i], id);
-  if (same && kind == Kind::text) {
-    throw FormatError(parts.file, 0, join("tokens ", *same, " and ", id, " are the same"));
+  const std::int32_t same = encoder.add_token(bytes[i], id);
+  if (same >= 0 && kind == Kind::text) {
+    throw FormatError(parts.file, 0, join("tokens ", same, " and ", id, " are the same"));
   }
 }
 

@@ -31,15 +31,18 @@ class Sampler {
   struct Candidate {
     float logit;
     std::int32_t id;
+    double weight;  ///< 1 for the highest logit
   };
-  void keep_most_likely(std::span<const float> logits);
-  void weigh();
+  static bool more_likely(const Candidate& a, const Candidate& b);
+  void collect(std::span<const float> logits);
+  void keep_top_k();
+  void weigh(double highest);
+  void keep_top_p();
   std::int32_t draw();
 
   SamplingOptions options_;
   std::uint64_t draws_ = 0;
-  std::vector<Candidate> candidates_;  ///< most likely first; kept to reuse their memory
-  std::vector<double> weights_;        ///< of the candidates, the highest is 1
+  std::vector<Candidate> candidates_;  ///< a member to reuse its memory
 };
 
 }  // namespace clmx
