@@ -63,7 +63,7 @@ int quantize(Module& root, const QuantizationParams& params, StreamOrDevice s) {
   return quantizer.replaced();
 }
 
-int quantize(Module& root, const QuantizePredicate& predicate, StreamOrDevice s) {
+int quantize_by(Module& root, const QuantizePredicate& predicate, StreamOrDevice s) {
   Quantizer quantizer(predicate, true, s);
   root.visit(quantizer);
   return quantizer.replaced();

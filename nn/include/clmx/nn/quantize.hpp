@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -17,6 +18,10 @@ using QuantizePredicate =
 /// naming the layer, when its width does not divide or the predicate names parameters for a layer
 /// without a quantized form.
 int quantize(Module& root, const QuantizationParams& params = {}, StreamOrDevice s = {});
-int quantize(Module& root, const QuantizePredicate& predicate, StreamOrDevice s = {});
+int quantize_by(Module& root, const QuantizePredicate& predicate, StreamOrDevice s = {});
+template <std::convertible_to<QuantizePredicate> Predicate>
+int quantize(Module& root, const Predicate& predicate, StreamOrDevice s = {}) {
+  return quantize_by(root, predicate, s);
+}
 
 }  // namespace clmx

@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "clmx/host/safetensors.hpp"
+#include "clmx/nn/generate.hpp"
+#include "clmx/nn/model_file.hpp"
+#include "support/real_model.hpp"
+#include "support/test_devices.hpp"
+
+namespace clmx {
+namespace {
+
+struct Prompt {
+  std::string name;
+  std::vector<std::int32_t> tokens, greedy;
+  std::vector<double> margins;
+  std::vector<float> logits;  ///< of the last position
+};
+
+std::vector<Prompt> read_prompts() {
+  const std::filesystem::path folder = std::filesystem::path(CLMX_TEST_DATA) / "smollm2";
+  std::ifstream stream(folder / "golden.json");
+  const auto json = nlohmann::json::parse(stream);
+  const SafetensorsFile file(folder / "golden.safetensors");
+  std::vector<Prompt> prompts;
+  for (const auto& entry : json.at("prompts")) {
+    const auto name = entry.at("name").get<std::string>();
+    prompts.push_back({name, entry.at("tokens").get<std::vector<std::int32_t>>(),
+                       entry.at("greedy64").get<std::vector<std::int32_t>>(),
+                       entry.at("greedy64_margin").get<std::vector<double>>(),
+                       file.array(name + ".logits_f64ref").to_vector<float>()});
+  }
+  return prompts;
+}
+
+/// Emulated devices would need minutes for a model of this size.
+std::vector<Device> real_devices() {
+  std::vector<Device> devices = test_devices();
+  std::erase_if(devices, [](const Device& device) {
+    return device.info().device_class == DeviceClass::emulated;
+  });
+  return devices;
+}
+
+class RealModel : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (const auto path = real_model()) model_ = load_model(*path).release();
+  }
+  static void TearDownTestSuite() {
+    delete model_;
+    model_ = nullptr;
+  }
+  void SetUp() override {
+    if (model_ == nullptr) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
+    if (real_devices().empty()) GTEST_SKIP() << "only emulated devices";
+  }
+  static LanguageModel* model_;
+};
+LanguageModel* RealModel::model_ = nullptr;
+
+TEST_F(RealModel, LogitsAreWithinOneThousandthAndTheSameBitsOnEveryDevice) {
+  for (const Prompt& prompt : read_prompts()) {
+    std::optional<std::vector<float>> first;
+    for (const Device& device : real_devices()) {
+      ModelCache cache = model_->new_cache();
+      const auto logits = prefill(*model_, prompt.tokens, cache, 64, {}, device).to_vector<float>();
+      ASSERT_EQ(logits.size(), prompt.logits.size());
+      double worst = 0;
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        const double error =
+            std::abs(static_cast<double>(logits[i]) - static_cast<double>(prompt.logits[i]));
+        if (!(error <= worst)) worst = error;
+      }
+      EXPECT_LE(worst, 1e-3) << prompt.name << " on " << device.info().selector;
+      if (!first) first = logits;
+      EXPECT_TRUE(logits == *first) << prompt.name << " on " << device.info().selector;
+    }
+  }
+}
+
+TEST_F(RealModel, GreedyTokensAreThoseOfTheReference) {
+  constexpr double clear_margin = 2e-3;  // twice what a logit may be off
+  for (const Prompt& prompt : read_prompts()) {
+    std::optional<std::vector<std::int32_t>> first;
+    for (const Device& device : real_devices()) {
+      const Generation run =
+          generate(*model_, prompt.tokens, {.max_tokens = 64, .ignore_eos = true}, {}, device);
+      if (!first) first = run.tokens;
+      EXPECT_EQ(run.tokens, *first) << prompt.name << " on " << device.info().selector;
+      for (std::size_t i = 0; i < 64 && prompt.margins[i] >= clear_margin; ++i) {
+        ASSERT_EQ(run.tokens[i], prompt.greedy[i])
+            << prompt.name << ", token " << i << " on " << device.info().selector;
+      }
+    }
+  }
+}
+
+TEST_F(RealModel, PrefillAndDecodeGiveTheSameBits) {
+  const Prompt prompt = read_prompts().front();
+  for (const Device& device : real_devices()) {
+    ModelCache together = model_->new_cache(), apart = model_->new_cache();
+    const auto whole = prefill(*model_, prompt.tokens, together, 512, {}, device);
+    const auto single = prefill(*model_, prompt.tokens, apart, 1, {}, device);
+    EXPECT_EQ(whole.to_vector<float>(), single.to_vector<float>()) << device.info().selector;
+  }
+}
+
+}  // namespace
+}  // namespace clmx
