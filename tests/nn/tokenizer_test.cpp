@@ -327,6 +327,26 @@ TEST_F(RealTokenizer, GivesTheReferenceIdsOfEveryCase) {
   }
 }
 
+TEST_F(RealTokenizer, RendersAndEncodesTheReferencePrompts) {
+  const Tokenizer tokenizer = Tokenizer::from_gguf(*file_);
+  const ChatTemplate chat(tokenizer.chat_template());
+  std::ifstream in(std::string(CLMX_TEST_DATA) + "/smollm2/golden.json");
+  const auto prompts = nlohmann::json::parse(in).at("prompts");
+  int chats = 0;
+  for (const auto& prompt : prompts) {
+    const auto text = prompt.at("text").get<std::string>();
+    EXPECT_EQ(tokenizer.encode(text), prompt.at("tokens").get<Ids>()) << text;
+    if (!prompt.contains("messages") || prompt.at("messages").is_null()) continue;
+    std::vector<ChatMessage> messages;
+    for (const auto& one : prompt.at("messages")) {
+      messages.push_back({one.at("role").get<std::string>(), one.at("content").get<std::string>()});
+    }
+    EXPECT_EQ(chat.render(messages), text);
+    ++chats;
+  }
+  EXPECT_GT(chats, 0);
+}
+
 TEST_F(RealTokenizer, KnowsItsSpecialTokensAndTemplate) {
   const Tokenizer tokenizer = Tokenizer::from_gguf(*file_);
   EXPECT_EQ(tokenizer.vocab_size(), 49152);
