@@ -143,7 +143,7 @@ configure() {
 show_build() {
   local line last=-1
   while IFS= read -r line; do
-    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\ [^R] ]] || continue  # not "Re-checking globbed directories"
     local part=$((BASH_REMATCH[1] * 10 / BASH_REMATCH[2]))
     if [ -t 2 ] || [ "$part" != "$last" ]; then
       progress "[2/4] build: ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]}"
