@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <cmath>
 #include <map>
+#include <ostream>
 #include <set>
 
 #include "case_check.hpp"

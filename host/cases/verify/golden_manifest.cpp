@@ -1,0 +1,188 @@
+#include "golden_manifest.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "clmx/devices/error.hpp"
+#include "op_case.hpp"
+
+namespace clmx {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json parse_manifest(const std::filesystem::path& path) {
+  const HostBytes held = map_file(path);
+  const char* text = reinterpret_cast<const char*>(held.bytes.data());
+  return Json::parse(text, text + held.bytes.size());
+}
+
+std::map<std::string, std::string> texts(const Json& object) {
+  return object.get<std::map<std::string, std::string>>();
+}
+
+GoldenCase read_case(const Json& json, const std::string& file) {
+  return {.name = json.at("name").get<std::string>(),
+          .op = json.at("op").get<std::string>(),
+          .check = json.at("check").get<std::string>(),
+          .dtype = json.value("dtype", ""),
+          .args = GoldenArguments(json.at("args").dump(), file),
+          .inputs = texts(json.at("inputs")),
+          .outputs = texts(json.at("outputs")),
+          .tol = json.value("tol", 0.0),
+          .terms = json.value("terms", 0.0),
+          .two_roundings = json.value("two_roundings", false)};
+}
+
+GoldenEntry read_entry(const Json& json, const std::string& file) {
+  GoldenEntry entry{.name = {},
+                    .op = json.at("op").get<std::string>(),
+                    .args = GoldenArguments(json.at("args").dump(), file),
+                    .inputs = texts(json.at("inputs")),
+                    .result = json.value("result", std::vector<std::string>{}),
+                    .refuse = json.at("clmx").get<std::string>() == "refuse"};
+  entry.name = entry.op + ": " + json.value("why", "");
+  return entry;
+}
+
+/// A file named by a manifest lies beside it, whatever its name says.
+std::filesystem::path beside(const std::filesystem::path& directory, const std::string& name) {
+  return directory / std::filesystem::path(name).filename();
+}
+
+}  // namespace
+
+struct GoldenArguments::Parsed {
+  Json json;
+};
+
+GoldenArguments::GoldenArguments(std::string json, std::string file)
+    : parsed_(std::make_shared<Parsed>(Parsed{Json::parse(json)})), file_(std::move(file)) {
+  if (!parsed_->json.is_object()) throw FormatError(file_, 0, "args is not an object");
+}
+
+bool GoldenArguments::has(const std::string& key) const {
+  return parsed_->json.contains(key) && !parsed_->json[key].is_null();
+}
+
+bool GoldenArguments::is_text(const std::string& key) const {
+  return has(key) && parsed_->json[key].is_string();
+}
+
+double GoldenArguments::number(const std::string& key, double otherwise) const {
+  if (!has(key)) return otherwise;
+  const Json& value = parsed_->json[key];
+  if (!value.is_number()) throw FormatError(file_, 0, "argument " + key + " is not a number");
+  return value.get<double>();
+}
+
+std::optional<int> GoldenArguments::integer(const std::string& key) const {
+  if (!has(key)) return {};
+  const double value = number(key, 0);
+  if (value != std::trunc(value) || std::abs(value) > 1e9) {
+    throw FormatError(file_, 0, "argument " + key + " is not an integer");
+  }
+  return static_cast<int>(value);
+}
+
+bool GoldenArguments::flag(const std::string& key, bool otherwise) const {
+  if (!has(key)) return otherwise;
+  const Json& value = parsed_->json[key];
+  if (!value.is_boolean()) throw FormatError(file_, 0, "argument " + key + " is not a boolean");
+  return value.get<bool>();
+}
+
+std::string GoldenArguments::text(const std::string& key, const std::string& otherwise) const {
+  if (!has(key)) return otherwise;
+  const Json& value = parsed_->json[key];
+  if (!value.is_string()) throw FormatError(file_, 0, "argument " + key + " is not a text");
+  return value.get<std::string>();
+}
+
+const SafetensorsFile& GoldenFamily::file() const {
+  if (!file_) file_ = std::make_shared<SafetensorsFile>(path_);
+  return *file_;
+}
+
+namespace {
+
+const std::string& tensor_name(const std::map<std::string, std::string>& names,
+                               const std::string& key, const GoldenCase& golden,
+                               const std::filesystem::path& file) {
+  const auto found = names.find(key);
+  if (found == names.end())
+    throw FormatError(file.string(), 0, "case " + golden.name + " has no tensor " + key);
+  return found->second;
+}
+
+}  // namespace
+
+Array GoldenFamily::input(const GoldenCase& golden, const std::string& key) const {
+  return file().array(tensor_name(golden.inputs, key, golden, path_));
+}
+
+std::optional<Array> GoldenFamily::optional_input(const GoldenCase& golden,
+                                                  const std::string& key) const {
+  if (!golden.inputs.contains(key)) return {};
+  return input(golden, key);
+}
+
+Array GoldenFamily::output(const GoldenCase& golden, const std::string& key) const {
+  return file().array(tensor_name(golden.outputs, key, golden, path_));
+}
+
+std::vector<double> GoldenFamily::doubles(const GoldenCase& golden, const std::string& key) const {
+  const std::string& name = tensor_name(golden.outputs, key, golden, path_);
+  const TensorEntry& entry = file().at(name);
+  if (entry.type != "F64") return widen(file().array(name)).values;
+  std::vector<double> values(entry.bytes.bytes.size() / sizeof(double));
+  if (!values.empty())
+    std::memcpy(values.data(), entry.bytes.bytes.data(), values.size() * sizeof(double));
+  return values;
+}
+
+int GoldenFamily::rank(const GoldenCase& golden, const std::string& key) const {
+  const std::string& name = tensor_name(golden.inputs, key, golden, path_);
+  return static_cast<int>(file().at(name).shape.size());
+}
+
+GoldenManifest::GoldenManifest(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / "manifest.json";
+  const std::string file = path.string();
+  try {
+    const Json json = parse_manifest(path);
+    for (const auto& [name, family] : json.at("families").items()) {
+      std::vector<GoldenCase> cases;
+      for (const Json& one : family.at("cases")) cases.push_back(read_case(one, file));
+      families_.emplace_back(name, beside(directory, family.at("file").get<std::string>()),
+                             std::move(cases));
+    }
+    for (const char* list : {"errors", "accepted"}) {
+      for (const Json& one : json.value(list, Json::array()))
+        entries_.push_back(read_entry(one, file));
+    }
+    has_checkpoint_ = json.contains("checkpoint");
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(file, 0, error.what());
+  }
+}
+
+std::vector<std::string> GoldenManifest::names() const {
+  std::vector<std::string> names;
+  for (const GoldenFamily& family : families_) names.push_back(family.name());
+  if (!entries_.empty()) names.emplace_back(validation);
+  if (has_checkpoint_) names.emplace_back(checkpoint);
+  return names;
+}
+
+const GoldenFamily& GoldenManifest::family(const std::string& name) const {
+  const auto found =
+      std::find_if(families_.begin(), families_.end(),
+                   [&](const GoldenFamily& family) { return family.name() == name; });
+  require(found != families_.end(), "verify", "there is no family '", name, "'");
+  return *found;
+}
+
+}  // namespace clmx

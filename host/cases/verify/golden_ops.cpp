@@ -1,0 +1,165 @@
+#include "golden_ops.hpp"
+
+#include "clmx/devices/error.hpp"
+#include "clmx/host/ops.hpp"
+#include "clmx/nn/embedding.hpp"
+#include "clmx/nn/linear.hpp"
+
+namespace clmx {
+namespace {
+
+struct Call {
+  const GoldenCase& golden;
+  const GoldenFamily& family;
+  const Stream& stream;
+
+  Array in(const std::string& key) const { return family.input(golden, key); }
+  std::optional<Array> maybe(const std::string& key) const {
+    return family.optional_input(golden, key);
+  }
+  QuantizedWeight weight() const {
+    return {in("weight"), in("scales"), maybe("biases"), quantization_of(golden.args)};
+  }
+};
+
+GoldenOutputs quantize_case(const Call& call) {
+  const QuantizedArrays made =
+      quantize_arrays(call.in("w"), quantization_of(call.golden.args), call.stream);
+  GoldenOutputs outputs{{"packed", made.packed}, {"scales", made.scales}};
+  if (made.biases) outputs.emplace("biases", *made.biases);
+  return outputs;
+}
+
+GoldenOutputs dequantize_case(const Call& call) {
+  const QuantizedArrays parts{call.in("packed"), call.in("scales"), call.maybe("biases")};
+  const DType dtype = dtype_named(call.golden.args.text("dtype", ""));
+  return {{"w", dequantize(parts, quantization_of(call.golden.args), dtype, call.stream)}};
+}
+
+GoldenOutputs product_case(const Call& call) {
+  return {{"y", quantized_matmul(call.in("x"), call.in("w"), call.in("scales"),
+                                 call.maybe("biases"), call.golden.args.flag("transpose", true),
+                                 quantization_of(call.golden.args), call.stream)}};
+}
+
+GoldenOutputs embedding_case(const Call& call) {
+  return {{"y", QuantizedEmbedding(call.weight()).forward(call.in("ids"), call.stream)}};
+}
+
+GoldenOutputs as_linear_case(const Call& call) {
+  return {{"y", QuantizedEmbedding(call.weight()).as_linear(call.in("x"), call.stream)}};
+}
+
+/// The layer as it is made from its dense weight; the stored parts have to come out.
+GoldenOutputs linear_case(const Call& call) {
+  const QuantizedWeight made =
+      quantize(call.in("dense_weight"), quantization_of(call.golden.args), call.stream);
+  const QuantizedLinear layer(call.weight(), call.maybe("bias"));
+  GoldenOutputs outputs{{"y", layer.forward(call.in("x"), call.stream)},
+                        {"weight", made.packed()},
+                        {"scales", made.scales()}};
+  if (made.biases()) outputs.emplace("biases", *made.biases());
+  return outputs;
+}
+
+GoldenOutputs attention_case(const Call& call) {
+  const GoldenArguments& args = call.golden.args;
+  const AttentionOptions options{.scale = static_cast<float>(args.number("scale", 1)),
+                                 .causal = args.text("mask", "none") == "causal"};
+  return {{"y", scaled_dot_product_attention(call.in("q"), call.in("k"), call.in("v"), options,
+                                             call.stream)}};
+}
+
+GoldenOutputs rms_norm_case(const Call& call) {
+  const auto eps = static_cast<float>(call.golden.args.number("eps", 1e-5));
+  return {{"y", rms_norm(call.in("x"), call.maybe("weight"), eps, call.stream)}};
+}
+
+GoldenOutputs silu_case(const Call& call) {
+  return {{"y", silu(call.in("x"), call.stream)}};
+}
+
+GoldenOutputs swiglu_case(const Call& call) {
+  return {{"y", swiglu(call.in("gate"), call.in("x"), call.stream)}};
+}
+
+GoldenOutputs rope_case(const Call& call) {
+  const GoldenArguments& args = call.golden.args;
+  RopeOptions options{.dims = args.integer("dims").value_or(0),
+                      .traditional = args.flag("traditional", false),
+                      .base = {},
+                      .scale = args.number("scale", 1),
+                      .offset = args.integer("offset").value_or(0)};
+  if (args.has("base")) options.base = args.number("base", 0);
+  if (const auto periods = call.maybe("freqs")) {
+    const std::vector<float> values = periods->to_vector<float>();
+    options.periods = std::vector<double>(values.begin(), values.end());
+  }
+  return {{"y", rope(call.in("x"), options, call.stream)}};
+}
+
+using Runner = GoldenOutputs (*)(const Call&);
+
+Runner runner_of(const std::string& op) {
+  static const std::map<std::string, Runner> runners{
+      {"quantize", quantize_case},
+      {"dequantize", dequantize_case},
+      {"quantized_matmul", product_case},
+      {"quantized_embedding", embedding_case},
+      {"embedding_as_linear", as_linear_case},
+      {"quantized_linear", linear_case},
+      {"scaled_dot_product_attention", attention_case},
+      {"rms_norm", rms_norm_case},
+      {"silu", silu_case},
+      {"swiglu", swiglu_case},
+      {"rope", rope_case}};
+  const auto found = runners.find(op);
+  return found == runners.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+QuantizationParams quantization_of(const GoldenArguments& args) {
+  return {mode_from_string(args.text("mode", "affine"), "verify"), args.integer("group_size"),
+          args.integer("bits")};
+}
+
+bool is_supported(const QuantizationParams& params) {
+  try {
+    check_supported(params, "verify");
+    return true;
+  } catch (const ArgumentError&) {
+    return false;
+  }
+}
+
+DType dtype_named(const std::string& name) {
+  for (const DType dtype :
+       {DType::f32, DType::f16, DType::bf16, DType::u8, DType::u32, DType::i32}) {
+    if (to_string(dtype) == name) return dtype;
+  }
+  throw ArgumentError(join("[verify] clmx has no dtype '", name, "'"));
+}
+
+bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
+  if (!runner_of(golden.op)) return false;
+  const GoldenArguments& args = golden.args;
+  if (args.has("mode") && !is_supported(quantization_of(args))) return false;
+  if (golden.inputs.contains("global_scale")) return false;
+  if (golden.op == "quantized_matmul")
+    return args.flag("transpose", true) && family.rank(golden, "w") == 2;
+  if (golden.op == "scaled_dot_product_attention") {
+    const std::string mask = args.text("mask", "none");
+    return (mask == "none" || mask == "causal") && !golden.inputs.contains("sinks");
+  }
+  return true;
+}
+
+GoldenOutputs run_golden(const GoldenCase& golden, const GoldenFamily& family,
+                         const Stream& stream) {
+  const Runner runner = runner_of(golden.op);
+  require(runner != nullptr, "verify", "there is no op '", golden.op, "'");
+  return runner({golden, family, stream});
+}
+
+}  // namespace clmx

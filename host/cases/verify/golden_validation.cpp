@@ -1,0 +1,180 @@
+#include "golden_validation.hpp"
+
+#include <charconv>
+#include <set>
+#include <sstream>
+
+#include "case_data.hpp"
+#include "clmx/devices/error.hpp"
+#include "golden_ops.hpp"
+
+namespace clmx {
+namespace {
+
+std::vector<double> numbers(std::string_view text) {
+  std::vector<double> values;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at != end) {
+    double value = 0;
+    const auto [next, error] = std::from_chars(at, end, value);
+    if (error == std::errc() && next != at) {
+      values.push_back(value);
+      at = next;
+    } else {
+      ++at;
+    }
+  }
+  return values;
+}
+
+/// "f32[4,64]": ones of that shape; "u32=[0,1]" or "f32=1.0": these values. Nothing when clmx has
+/// no such dtype.
+std::optional<Array> described(const std::string& text) {
+  const std::size_t mark = text.find_first_of("[=");
+  const std::string type = text.substr(0, mark);
+  if (type == "f64" || type == "c64" || mark == std::string::npos) return {};
+  const std::vector<double> values = numbers(std::string_view(text).substr(mark));
+  if (text[mark] == '=') {
+    const bool list = text.find('[') != std::string::npos;
+    const auto n = static_cast<std::int64_t>(values.size());
+    return array_of(values, dtype_named(type), list ? Shape{n} : Shape{});
+  }
+  const std::vector<std::int64_t> sizes(values.begin(), values.end());
+  const Shape shape{std::span<const std::int64_t>(sizes)};
+  const std::vector<double> ones(static_cast<std::size_t>(shape.elements()), 1.0);
+  return array_of(ones, dtype_named(type), shape);
+}
+
+using Described = std::map<std::string, Array>;
+
+std::optional<Array> optional_of(const Described& in, const std::string& key) {
+  const auto found = in.find(key);
+  if (found == in.end()) return {};
+  return found->second;
+}
+
+std::vector<Array> quantize_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const QuantizedArrays made = quantize_arrays(in.at("w"), quantization_of(entry.args), s);
+  std::vector<Array> outputs{made.packed, made.scales};
+  if (made.biases) outputs.push_back(*made.biases);
+  return outputs;
+}
+
+std::vector<Array> dequantize_entry(const GoldenEntry& entry, const Described& in,
+                                    const Stream& s) {
+  std::optional<DType> dtype;
+  if (entry.args.has("dtype")) dtype = dtype_named(entry.args.text("dtype", ""));
+  const QuantizedArrays parts{in.at("w"), in.at("scales"), optional_of(in, "biases")};
+  return {dequantize(parts, quantization_of(entry.args), dtype, s)};
+}
+
+std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  return {quantized_matmul(in.at("x"), in.at("w"), in.at("scales"), optional_of(in, "biases"),
+                           entry.args.flag("transpose", true), quantization_of(entry.args), s)};
+}
+
+std::vector<Array> attention_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const AttentionOptions options{.causal = entry.args.text("mask", "none") == "causal"};
+  return {scaled_dot_product_attention(in.at("q"), in.at("k"), in.at("v"), options, s)};
+}
+
+std::vector<Array> rope_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  RopeOptions options{.dims = entry.args.integer("dims").value_or(0), .base = {}};
+  if (entry.args.has("base")) options.base = entry.args.number("base", 0);
+  return {rope(in.at("x"), options, s)};
+}
+
+std::vector<Array> rms_norm_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const auto eps = static_cast<float>(entry.args.number("eps", 1e-5));
+  return {rms_norm(in.at("x"), optional_of(in, "weight"), eps, s)};
+}
+
+using Runner = std::vector<Array> (*)(const GoldenEntry&, const Described&, const Stream&);
+
+Runner runner_of(const std::string& op) {
+  static const std::map<std::string, Runner> runners{
+      {"quantize", quantize_entry},
+      {"dequantize", dequantize_entry},
+      {"quantized_matmul", product_entry},
+      {"scaled_dot_product_attention", attention_entry},
+      {"rope", rope_entry},
+      {"rms_norm", rms_norm_entry}};
+  const auto found = runners.find(op);
+  return found == runners.end() ? nullptr : found->second;
+}
+
+/// Inputs and values that the ops have no parameter for.
+bool is_inexpressible(const GoldenEntry& entry) {
+  for (const char* input : {"global_scale", "mask", "sinks"}) {
+    if (entry.inputs.contains(input)) return true;
+  }
+  const std::set<std::string> masks{"none", "causal"};
+  return entry.op == "scaled_dot_product_attention" &&
+         !masks.contains(entry.args.text("mask", "none"));
+}
+
+bool has_unsupported_parameters(const GoldenEntry& entry) {
+  if (!entry.inputs.contains("w")) return false;
+  try {
+    return !is_supported(quantization_of(entry.args));
+  } catch (const ArgumentError&) {
+    return false;  // an unknown mode
+  }
+}
+
+std::string result_text(const Array& array) {
+  std::ostringstream text;
+  text << array.dtype() << '[';
+  for (int axis = 0; axis < array.rank(); ++axis) text << (axis ? "," : "") << array.shape(axis);
+  text << ']';
+  return text.str();
+}
+
+void compare(CaseResult& result, const GoldenEntry& entry, const std::vector<Array>& outputs) {
+  std::vector<std::string> made;
+  for (const Array& output : outputs) {
+    output.wait();
+    made.push_back(result_text(output));
+  }
+  result.outcome = Outcome::accepted;
+  if (entry.result.empty() || made == entry.result) return;
+  result.outcome = Outcome::failed;
+  result.what = "gave";
+  for (const std::string& text : made) result.what += " " + text;
+}
+
+}  // namespace
+
+CaseResult validate(const GoldenEntry& entry, const Stream& stream) {
+  CaseResult result{.name = entry.name};
+  const Runner runner = runner_of(entry.op);
+  if (!runner || is_inexpressible(entry)) return result;
+  try {
+    Described inputs;
+    for (const auto& [key, text] : entry.inputs) {
+      const std::optional<Array> array = described(text);
+      if (!array) {
+        result.outcome = entry.refuse ? Outcome::refused : Outcome::not_covered;
+        return result;
+      }
+      inputs.emplace(key, *array);
+    }
+    const std::vector<Array> outputs = runner(entry, inputs, stream);
+    if (entry.refuse) {
+      result.outcome = Outcome::failed;
+      result.what = "was accepted";
+    } else {
+      compare(result, entry, outputs);
+    }
+  } catch (const ArgumentError& error) {
+    const bool lacking = !entry.refuse && has_unsupported_parameters(entry);
+    result.outcome = entry.refuse ? Outcome::refused
+                     : lacking    ? Outcome::not_covered
+                                  : Outcome::failed;
+    if (result.outcome == Outcome::failed) result.what = error.what();
+  }
+  return result;
+}
+
+}  // namespace clmx

@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "clmx/devices/error.hpp"
+#include "support/temp_folder.hpp"
+#include "support/test_devices.hpp"
+#include "verify_golden.hpp"
+
+namespace clmx {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+const fs::path golden = fs::path(CLMX_TEST_DATA) / "golden";
+
+int passed(const FamilyResult& family) {
+  return family.count(Outcome::bit_equal) + family.count(Outcome::within) +
+         family.count(Outcome::refused) + family.count(Outcome::accepted);
+}
+
+const FamilyResult& family_of(const DeviceResult& device, const std::string& name) {
+  for (const FamilyResult& family : device.families) {
+    if (family.name == name) return family;
+  }
+  throw std::runtime_error("no family " + name);
+}
+
+/// The golden folder with a manifest of one family, changed by `change`.
+class ChangedGolden {
+ public:
+  template <class Change>
+  ChangedGolden(const std::string& family, Change change) {
+    Json manifest = Json::parse(content_of(golden / "manifest.json"));
+    Json kept{{"families", {{family, manifest["families"][family]}}}};
+    change(kept["families"][family]);
+    folder_.write("manifest.json", kept.dump());
+    const std::string file = manifest["families"][family]["file"];
+    fs::copy_file(golden / file, folder_ / file);
+  }
+  const fs::path& path() const { return folder_.path(); }
+
+ private:
+  TempFolder folder_;
+};
+
+std::vector<Device> one_device() {
+  return {test_devices().front()};
+}
+
+TEST(Golden, EveryCoveredCasePassesOnEveryDevice) {
+  const std::vector<Device> devices = test_devices();
+  const std::vector<DeviceResult> results = verify_golden(golden, devices);
+  ASSERT_EQ(results.size(), devices.size());
+  for (const DeviceResult& device : results) {
+    EXPECT_EQ(device.failed(), 0) << device.selector;
+    for (const FamilyResult& family : device.families) {
+      SCOPED_TRACE(device.selector + " " + family.name);
+      const CaseResult* failure = family.first_failure();
+      EXPECT_FALSE(failure) << failure->name << ": " << failure->what << " at " << failure->index
+                            << ": got " << failure->got << ", wanted " << failure->wanted;
+      EXPECT_LE(family.worst(), 1);
+      EXPECT_GT(passed(family), 0);
+    }
+  }
+}
+
+TEST(Golden, TheReducedSetIsCoveredButForBatchedWeightsAndMissingOps) {
+  const DeviceResult device = verify_golden(golden, one_device()).front();
+  for (const char* name : {"quantize_affine", "quantize_fp", "layers", "attention", "fast"}) {
+    const FamilyResult& family = family_of(device, name);
+    EXPECT_EQ(passed(family), static_cast<int>(family.cases.size())) << name;
+  }
+  for (const char* name : {"quantize_affine", "quantize_fp"}) {
+    const FamilyResult& family = family_of(device, name);
+    EXPECT_EQ(family.count(Outcome::bit_equal), static_cast<int>(family.cases.size())) << name;
+  }
+  for (const CaseResult& one : family_of(device, "qmm").cases) {
+    EXPECT_TRUE(one.outcome != Outcome::not_covered || one.name.starts_with("batch_")) << one.name;
+  }
+  const FamilyResult& validation = family_of(device, "validation");
+  EXPECT_GT(validation.count(Outcome::refused), 50);
+  EXPECT_GT(validation.count(Outcome::accepted), 4);
+}
+
+TEST(Golden, OneFamilyAlone) {
+  const DeviceResult device = verify_golden(golden, one_device(), {.family = "fast"}).front();
+  ASSERT_EQ(device.families.size(), 1u);
+  EXPECT_EQ(device.families.front().name, "fast");
+  EXPECT_THROW((void)verify_golden(golden, one_device(), {.family = "none"}), ArgumentError);
+}
+
+TEST(Golden, AWrongBitIsAFailureWithItsPlace) {
+  const ChangedGolden changed("quantize_affine", [](Json& family) {
+    Json& cases = family["cases"];
+    cases[0]["inputs"]["w"] = "w_f16";
+  });
+  const DeviceResult device = verify_golden(changed.path(), one_device()).front();
+  EXPECT_EQ(device.failed(), 1);
+  const CaseResult* failure = device.families.front().first_failure();
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->name, device.families.front().cases.front().name);
+  EXPECT_FALSE(failure->what.empty());
+}
+
+TEST(Golden, AnErrorAboveTheToleranceIsAFailure) {
+  const ChangedGolden changed("fast", [](Json& family) {
+    for (Json& one : family["cases"]) one["tol"] = 1e-12;
+  });
+  EXPECT_GT(verify_golden(changed.path(), one_device()).front().failed(), 0);
+}
+
+TEST(Golden, WhatClmxLacksIsNotCovered) {
+  const ChangedGolden changed("fast", [](Json& family) {
+    family["cases"][0]["op"] = "fourier";
+    family["cases"][1]["check"] = "info";
+  });
+  const DeviceResult device = verify_golden(changed.path(), one_device()).front();
+  EXPECT_EQ(device.failed(), 0);
+  EXPECT_EQ(device.families.front().count(Outcome::not_covered), 2);
+}
+
+TEST(Golden, AManifestThatCannotBeReadIsAFormatError) {
+  const TempFolder folder;
+  EXPECT_THROW((void)verify_golden(folder.path(), one_device()), FormatError);
+  for (const char* text :
+       {"", "{", "[]", "{}", R"({"families": 3})", R"({"families": {"a": {"file": "x"}}})",
+        R"({"families": {"a": {"file": "x", "cases": [{"name": 1}]}}})",
+        R"({"families": {}, "errors": [{"op": "quantize"}]})"}) {
+    folder.write("manifest.json", text);
+    EXPECT_THROW((void)verify_golden(folder.path(), one_device()), FormatError) << text;
+  }
+}
+
+TEST(Golden, AMissingTensorOrFileIsAFormatError) {
+  const ChangedGolden no_tensor(
+      "fast", [](Json& family) { family["cases"][0]["inputs"]["x"] = "nowhere"; });
+  EXPECT_THROW((void)verify_golden(no_tensor.path(), one_device()), FormatError);
+  const ChangedGolden no_input("fast",
+                               [](Json& family) { family["cases"][0]["inputs"].erase("x"); });
+  EXPECT_THROW((void)verify_golden(no_input.path(), one_device()), FormatError);
+  const ChangedGolden no_file("fast",
+                              [](Json& family) { family["file"] = "../other.safetensors"; });
+  EXPECT_THROW((void)verify_golden(no_file.path(), one_device()), FormatError);
+}
+
+TEST(Junit, HasASuitePerDeviceAndFamilyAndEscapesText) {
+  const DeviceResult device{
+      "8f3c",
+      "pocl:0",
+      {FamilyResult{"qmm",
+                    {CaseResult{.name = "good", .outcome = Outcome::within},
+                     CaseResult{.name = "a<b>&\"c\"", .outcome = Outcome::failed, .what = "bits"},
+                     CaseResult{.name = "later"}}}}};
+  const std::string xml = to_junit(std::vector{device});
+  EXPECT_NE(xml.find("<testsuite name=\"pocl:0.qmm\" tests=\"3\" failures=\"1\" skipped=\"1\">"),
+            std::string::npos)
+      << xml;
+  EXPECT_NE(xml.find("name=\"a&lt;b&gt;&amp;&quot;c&quot;\"><failure message=\"bits\">"),
+            std::string::npos)
+      << xml;
+  EXPECT_NE(xml.find("<skipped message=\"not covered\"/>"), std::string::npos) << xml;
+}
+
+}  // namespace
+}  // namespace clmx
