@@ -1,6 +1,6 @@
-// out[row] = index of the largest element of x[row, :], the first of equals. Elements are compared as integers that
-// order as the floats do; NaN comes below everything and the two zeros are one. Constants: X dtype; WIDE: one work-item
-// per row, else one work-group of GROUP items.
+// out[row] = index of the largest element of x[row, :], the first of equals. Elements are compared
+// as integers that order as the floats do; NaN comes below everything and the two zeros are one.
+// Constants: X dtype; WIDE: one work-item per row, else one work-group of GROUP items.
 #include "common/dtype.clh"
 #if WIDE
 #include "common/wide.clh"
@@ -59,9 +59,9 @@ kernel void argmax(const global x_t* x, ulong x_at, global int* out, ulong out_a
   out[out_at + row] = top_at;
 }
 #else
-kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void argmax(const global x_t* x, ulong x_at,
-                                                                      global int* out, ulong out_at,
-                                                                      long width) {
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void argmax(const global x_t* x,
+                                                                      ulong x_at, global int* out,
+                                                                      ulong out_at, long width) {
   const long row = get_group_id(0);
   const int me = (int)get_local_id(0);
   x += x_at + row * width;

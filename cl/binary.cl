@@ -1,5 +1,5 @@
-// out = a + b or a * b over broadcast shapes, computed in f32 and rounded once. Constants: A, B, Y dtypes; ADD (1: sum,
-// 0: product); WIDE. A work-item takes per_item neighbouring results.
+// out = a + b or a * b over broadcast shapes, computed in f32 and rounded once. Constants: A, B, Y
+// dtypes; ADD (1: sum, 0: product); WIDE. A work-item takes per_item neighbouring results.
 #include "common/dtype.clh"
 #if WIDE
 #include "common/wide.clh"
@@ -16,7 +16,8 @@ typedef STORAGE(Y) y_t;
 #endif
 
 // Results [0, n) of one row; an operand whose step is 0 has one element for the whole row.
-inline void combine(const global a_t* a, long a_step, const global b_t* b, long b_step, global y_t* out, long n) {
+inline void combine(const global a_t* a, long a_step, const global b_t* b, long b_step,
+                    global y_t* out, long n) {
   long i = 0;
 #if WIDE
   const float16 a_all = LOAD(A, a, 0), b_all = LOAD(B, b, 0);
@@ -32,11 +33,13 @@ inline void combine(const global a_t* a, long a_step, const global b_t* b, long 
   }
 }
 
-// The result is `n` elements in rows of `inner`. Where a row of a and b starts: row * stride for up to one outer axis;
-// for more, plan holds (size, stride of a, stride of b) per outer axis, the innermost first.
-kernel void binary(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at, const global long* plan,
-                   ulong plan_at, global y_t* out, ulong out_at, long n, long per_item, long inner, long a_step,
-                   long b_step, int axes, long a_stride, long b_stride) {
+// The result is `n` elements in rows of `inner`. Where a row of a and b starts: row * stride for up
+// to one outer axis; for more, plan holds (size, stride of a, stride of b) per outer axis, the
+// innermost first.
+kernel void binary(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
+                   const global long* plan, ulong plan_at, global y_t* out, ulong out_at, long n,
+                   long per_item, long inner, long a_step, long b_step, int axes, long a_stride,
+                   long b_stride) {
   long i = (long)get_global_id(0) * per_item;
   const long last = min(n, i + per_item);
   while (i < last) {

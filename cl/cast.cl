@@ -1,5 +1,6 @@
-// out[i] = x[i] in dtype Y. Floats round to nearest even; float to integer truncates and saturates, NaN gives 0; integer
-// to integer keeps the low bits. A work-item takes per_item neighbouring elements.
+// out[i] = x[i] in dtype Y. Floats round to nearest even; float to integer truncates and saturates,
+// NaN gives 0; integer to integer keeps the low bits. A work-item takes per_item neighbouring
+// elements.
 #include "common/dtype.clh"
 #if WIDE
 #include "common/wide.clh"
@@ -19,7 +20,8 @@ typedef STORAGE(Y) y_t;
 #define SATURATED_u32(v) convert_uint_sat_rtz(v)
 #define SATURATED_i32(v) convert_int_sat_rtz(v)
 
-kernel void cast(const global x_t* x, ulong x_at, global y_t* out, ulong out_at, long n, long per_item) {
+kernel void cast(const global x_t* x, ulong x_at, global y_t* out, ulong out_at, long n,
+                 long per_item) {
   x += x_at;
   out += out_at;
   long i = (long)get_global_id(0) * per_item;

@@ -1,5 +1,6 @@
-// out[r, :] = table[rows[r], :], elements of ELEMENT bits as they are. Negative rows count from the end; what is then
-// outside the table is clamped into it. A work-item takes per_item neighbouring elements of one row.
+// out[r, :] = table[rows[r], :], elements of ELEMENT bits as they are. Negative rows count from the
+// end; what is then outside the table is clamped into it. A work-item takes per_item neighbouring
+// elements of one row.
 typedef
 #if ELEMENT == 8
     uchar
@@ -15,10 +16,12 @@ typedef uint row_t;
 typedef int row_t;
 #endif
 
-kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows, ulong rows_at,
-                   global element_t* out, ulong out_at, long table_rows, long width, long per_item) {
+kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows,
+                   ulong rows_at, global element_t* out, ulong out_at, long table_rows, long width,
+                   long per_item) {
   const long r = get_global_id(1);
-  const row_t given = rows[rows_at + r];  // compared in 32 bits: as a long, llvmpipe took -1 for positive
+  const row_t given =
+      rows[rows_at + r];  // compared in 32 bits: as a long, llvmpipe took -1 for positive
   const long from_start = given < 0 ? (long)given + table_rows : (long)given;
   const long row = clamp(from_start, 0L, table_rows - 1);
   long i = (long)get_global_id(0) * per_item;

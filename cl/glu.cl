@@ -1,5 +1,5 @@
-// out = gate sigmoid(gate) x, rounded once. The result is n elements in rows of `inner`; a row of gate and of x starts
-// every `stride` elements. A work-item takes per_item neighbouring results.
+// out = gate sigmoid(gate) x, rounded once. The result is n elements in rows of `inner`; a row of
+// gate and of x starts every `stride` elements. A work-item takes per_item neighbouring results.
 #include "common/dtype.clh"
 #include "common/math.clh"
 #if WIDE
@@ -24,8 +24,8 @@ inline void swiglu_row(const global g_t* gate, const global x_t* x, global y_t* 
   }
 }
 
-kernel void swiglu(const global g_t* gate, ulong gate_at, const global x_t* x, ulong x_at, global y_t* out,
-                   ulong out_at, long n, long per_item, long inner, long stride) {
+kernel void swiglu(const global g_t* gate, ulong gate_at, const global x_t* x, ulong x_at,
+                   global y_t* out, ulong out_at, long n, long per_item, long inner, long stride) {
   long i = (long)get_global_id(0) * per_item;
   const long last = min(n, i + per_item);
   while (i < last) {

@@ -1,5 +1,6 @@
-// Writing keys and values into a cache [batch, kv_heads, capacity, dim] of dtype C at positions length + t. Constants:
-// X dtype of what is written, C, WIDE. A work-item takes per_item rows; the second axis of the grid splits a row.
+// Writing keys and values into a cache [batch, kv_heads, capacity, dim] of dtype C at positions
+// length + t. Constants: X dtype of what is written, C, WIDE. A work-item takes per_item rows; the
+// second axis of the grid splits a row.
 #include "common/round.clh"
 #if WIDE
 #include "common/wide.clh"
@@ -17,9 +18,10 @@ inline void copy_head(const global x_t* from, global c_t* to, long dim, long lan
 }
 
 // Element (b, h, t) of k and v is row b heads time + h head_step + t time_step.
-kernel void kv_append(const global x_t* k, ulong k_at, const global x_t* v, ulong v_at, global c_t* keys,
-                      ulong keys_at, global c_t* values, ulong values_at, long rows, long heads, long time,
-                      long head_step, long time_step, long dim, long capacity, long length, long per_item) {
+kernel void kv_append(const global x_t* k, ulong k_at, const global x_t* v, ulong v_at,
+                      global c_t* keys, ulong keys_at, global c_t* values, ulong values_at,
+                      long rows, long heads, long time, long head_step, long time_step, long dim,
+                      long capacity, long length, long per_item) {
   const long first = (long)get_global_id(0) * per_item;
   const long last = min(rows, first + per_item);
   for (long row = first; row < last; row++) {
@@ -37,12 +39,13 @@ kernel void kv_append(const global x_t* k, ulong k_at, const global x_t* v, ulon
 DEFINE_ROTATE(rotate_query, X, X)
 DEFINE_ROTATE(rotate_key, X, C)
 
-// qkv: [batch, time, heads + 2 kv_heads, dim]. Queries are rotated into q [batch, time, heads, dim], keys into the cache,
-// values are copied there. Positions are length + t.
-kernel void kv_append_rotated(const global x_t* qkv, ulong qkv_at, const global float* cosines, ulong cosines_at,
-                              const global float* sines, ulong sines_at, global x_t* q, ulong q_at,
-                              global c_t* keys, ulong keys_at, global c_t* values, ulong values_at, long rows,
-                              long heads, long kv_heads, long time, long dim, long dims, long capacity,
+// qkv: [batch, time, heads + 2 kv_heads, dim]. Queries are rotated into q [batch, time, heads,
+// dim], keys into the cache, values are copied there. Positions are length + t.
+kernel void kv_append_rotated(const global x_t* qkv, ulong qkv_at, const global float* cosines,
+                              ulong cosines_at, const global float* sines, ulong sines_at,
+                              global x_t* q, ulong q_at, global c_t* keys, ulong keys_at,
+                              global c_t* values, ulong values_at, long rows, long heads,
+                              long kv_heads, long time, long dim, long dims, long capacity,
                               long length, long per_item) {
   const long lane = get_global_id(1), lanes = get_global_size(1);
   const long first = (long)get_global_id(0) * per_item;

@@ -1,6 +1,7 @@
-// out = a b, or a b^T with TRANSPOSE_B. a: [batch, m, k]; b: [k, n] or [n, k], with a batch axis where b_batch is not 0;
-// out: [batch, m, n]. Per element: blocks of 256 k, each the chain t = fma(b, a, t) from +0, and the tree over the
-// blocks. Constants: A, B, Y dtypes; TRANSPOSE_B; WIDE: a work-item takes 16 columns of TILE rows, else one element.
+// out = a b, or a b^T with TRANSPOSE_B. a: [batch, m, k]; b: [k, n] or [n, k], with a batch axis
+// where b_batch is not 0; out: [batch, m, n]. Per element: blocks of 256 k, each the chain t =
+// fma(b, a, t) from +0, and the tree over the blocks. Constants: A, B, Y dtypes; TRANSPOSE_B; WIDE:
+// a work-item takes 16 columns of TILE rows, else one element.
 #include "common/dtype.clh"
 #include "common/tree.clh"
 #if WIDE
@@ -35,7 +36,8 @@ inline void transpose_16(float16* t) {
 #endif
 
 // t[i], lane l = element (k + i, column + l); `count` elements along k and `columns` lanes exist.
-inline void load_tile(const global b_t* b, long width, long k, long count, long column, long columns, float16* t) {
+inline void load_tile(const global b_t* b, long width, long k, long count, long column,
+                      long columns, float16* t) {
 #if TRANSPOSE_B
 #pragma unroll
   for (int l = 0; l < 16; l++) {
@@ -57,10 +59,10 @@ inline void load_tile(const global b_t* b, long width, long k, long count, long 
 #endif
 }
 
-// One block of the chains. The sums are kept apart from the result, which could be the same memory as a or b: so they
-// stay in registers.
-inline void add_block(const global a_t* const* a, const global b_t* b, long width, long k, long last, long column,
-                      long columns, float16* result) {
+// One block of the chains. The sums are kept apart from the result, which could be the same memory
+// as a or b: so they stay in registers.
+inline void add_block(const global a_t* const* a, const global b_t* b, long width, long k,
+                      long last, long column, long columns, float16* result) {
   float16 t[16], sum[TILE];
 #pragma unroll
   for (int r = 0; r < TILE; r++) sum[r] = 0.0f;
@@ -82,9 +84,10 @@ inline void add_block(const global a_t* const* a, const global b_t* b, long widt
   for (int r = 0; r < TILE; r++) result[r] = sum[r];
 }
 
-kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at, global y_t* out, ulong out_at,
-                   long m, long n, long k, long b_batch) {
-  const long column = get_global_id(0) * 16, first = get_global_id(1) * TILE, batch = get_global_id(2);
+kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
+                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch) {
+  const long column = get_global_id(0) * 16, first = get_global_id(1) * TILE,
+             batch = get_global_id(2);
   const long columns = min(16L, n - column), blocks = (k + K_PER_BLOCK - 1) / K_PER_BLOCK;
   const global a_t* rows[TILE];
   for (int r = 0; r < TILE; r++) rows[r] = a + a_at + (batch * m + min(first + r, m - 1)) * k;
@@ -94,8 +97,8 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
   int top = 0;
   for (long block = 0; block < blocks; block++) {
     float16 acc[TILE];
-    add_block(rows, b, TRANSPOSE_B ? k : n, block * K_PER_BLOCK, min(k, (block + 1) * K_PER_BLOCK), column, columns,
-              acc);
+    add_block(rows, b, TRANSPOSE_B ? k : n, block * K_PER_BLOCK, min(k, (block + 1) * K_PER_BLOCK),
+              column, columns, acc);
     for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--) {
       top--;
       for (int r = 0; r < TILE; r++) acc[r] = stack[top][r] + acc[r];
@@ -112,8 +115,8 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
   }
 }
 #else
-kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at, global y_t* out, ulong out_at,
-                   long m, long n, long k, long b_batch) {
+kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
+                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch) {
   const long column = get_global_id(0), row = get_global_id(1), batch = get_global_id(2);
   if (column >= n) return;
   a += a_at + (batch * m + row) * k;
@@ -124,8 +127,10 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
   for (long block = 0; block < blocks; block++) {
     float sum = 0.0f;
     const long last = min(k, (block + 1) * K_PER_BLOCK);
-    for (long i = block * K_PER_BLOCK; i < last; i++) sum = fma(LOAD(B, b, i * step), LOAD(A, a, i), sum);
-    for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--) sum = stack[--top] + sum;
+    for (long i = block * K_PER_BLOCK; i < last; i++)
+      sum = fma(LOAD(B, b, i * step), LOAD(A, a, i), sum);
+    for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--)
+      sum = stack[--top] + sum;
     stack[top++] = sum;
   }
   STORE(Y, out, out_at + (batch * m + row) * n + column, stack[0]);

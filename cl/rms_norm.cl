@@ -1,6 +1,6 @@
-// out = round_X(x / sqrt(mean(x^2) + eps)) w. With ADD, x is round_X(a + b), which is also written to `sum`. Constants:
-// X, W, Y dtypes (with ADD also A and B); HAS_WEIGHT, ADD; WIDE: one work-item takes per_item rows, else one work-group
-// of GROUP items a row.
+// out = round_X(x / sqrt(mean(x^2) + eps)) w. With ADD, x is round_X(a + b), which is also written
+// to `sum`. Constants: X, W, Y dtypes (with ADD also A and B); HAS_WEIGHT, ADD; WIDE: one work-item
+// takes per_item rows, else one work-group of GROUP items a row.
 #include "common/math.clh"
 #include "common/reduce.clh"
 #include "common/round.clh"
@@ -20,8 +20,8 @@ typedef STORAGE(B) b_t;
 #endif
 
 #if HAS_WEIGHT
-#define WEIGHTED(v, i) ((v) * LOAD(W, w, i))
-#define WEIGHTED16(v, i) ((v) * LOAD16(W, w, i))
+#define WEIGHTED(v, i) ((v)*LOAD(W, w, i))
+#define WEIGHTED16(v, i) ((v)*LOAD16(W, w, i))
 #else
 #define WEIGHTED(v, i) (v)
 #define WEIGHTED16(v, i) (v)
@@ -29,8 +29,8 @@ typedef STORAGE(B) b_t;
 
 #if WIDE
 // Row `row` of x; the tail's missing elements add +0 to their chains.
-inline void norm_row(const global x_t* x, const global w_t* w, global y_t* out, long width, float per_width,
-                     float eps) {
+inline void norm_row(const global x_t* x, const global w_t* w, global y_t* out, long width,
+                     float per_width, float eps) {
   const long whole = width & ~15L;
   float16 chains = 0.0f;
   for (long i = 0; i < whole; i += 16) {
@@ -45,7 +45,8 @@ inline void norm_row(const global x_t* x, const global w_t* w, global y_t* out, 
   const float scale = clmx_rsqrt(fma(clmx_tree16(chains), per_width, eps));
   for (long i = 0; i < whole; i += 16)
     STORE16(Y, out, i, WEIGHTED16(ROUND16(X, LOAD16(X, x, i) * scale), i));
-  for (long i = whole; i < width; i++) STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
+  for (long i = whole; i < width; i++)
+    STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
 }
 
 #if ADD
@@ -56,8 +57,9 @@ inline void add_row(const global a_t* a, const global b_t* b, global x_t* x, lon
 }
 #endif
 
-kernel void rms_norm(ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, ulong w_at, global y_t* out,
-                     ulong out_at, long rows, long width, float per_width, float eps, long per_item) {
+kernel void rms_norm(ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, ulong w_at,
+                     global y_t* out, ulong out_at, long rows, long width, float per_width,
+                     float eps, long per_item) {
   const long first = (long)get_global_id(0) * per_item;
   const long last = min(rows, first + per_item);
   for (long row = first; row < last; row++) {
@@ -69,8 +71,8 @@ kernel void rms_norm(ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, u
 }
 #else
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void rms_norm(
-    ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, ulong w_at, global y_t* out, ulong out_at, long rows,
-    long width, float per_width, float eps, long per_item) {
+    ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, ulong w_at, global y_t* out,
+    ulong out_at, long rows, long width, float per_width, float eps, long per_item) {
   const long row = get_group_id(0);
   const uint me = (uint)get_local_id(0);
   x += x_at + row * width;
@@ -95,6 +97,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void rms_norm(
   if (me == 0) clmx_tree_of_16_local(chains);
   barrier(CLK_LOCAL_MEM_FENCE);
   const float scale = clmx_rsqrt(fma(chains[0], per_width, eps));
-  for (long i = me; i < width; i += GROUP) STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
+  for (long i = me; i < width; i += GROUP)
+    STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
 }
 #endif

@@ -1,13 +1,15 @@
-// out = x with every head rotated by its position: row r of `rows` heads is at position offset + (r / heads_inside) mod
-// time, where heads_inside is the number of heads that lie together (1 for [.., heads, time, dim]). Constants: X dtype,
-// TRADITIONAL, WIDE. A work-item takes per_item rows; the second axis of the grid splits a row.
+// out = x with every head rotated by its position: row r of `rows` heads is at position offset + (r
+// / heads_inside) mod time, where heads_inside is the number of heads that lie together (1 for [..,
+// heads, time, dim]). Constants: X dtype, TRADITIONAL, WIDE. A work-item takes per_item rows; the
+// second axis of the grid splits a row.
 #include "common/rope.clh"
 
 DEFINE_ROTATE(rotate_head, X, X)
 
-kernel void rope(const global STORAGE(X) * x, ulong x_at, const global float* cosines, ulong cosines_at,
-                 const global float* sines, ulong sines_at, global STORAGE(X) * out, ulong out_at, long rows, long dim,
-                 long dims, long offset, long time, long heads_inside, long per_item) {
+kernel void rope(const global STORAGE(X) * x, ulong x_at, const global float* cosines,
+                 ulong cosines_at, const global float* sines, ulong sines_at,
+                 global STORAGE(X) * out, ulong out_at, long rows, long dim, long dims, long offset,
+                 long time, long heads_inside, long per_item) {
   const long first = (long)get_global_id(0) * per_item;
   const long last = min(rows, first + per_item);
   for (long row = first; row < last; row++) {

@@ -1,8 +1,9 @@
-// Attention on vector CPUs: y = softmax(scale q k^T) v, one work-item per tile of ROWS neighbouring query rows of one kv
-// head, tiles taken in strides of the number of work-items. Per row, the canonical order: the exact maximum of the
-// visible scores; blocks of 64 keys at absolute positions, ascending fma chains from +0 in a block; the tree over the
-// blocks from the first to the last visible one; numerator times reciprocal of the denominator. A row that may see no
-// key has all scores 0. Constants: Q, K, V, Y dtypes; DIM, DIM_V; ROWS.
+// Attention on vector CPUs: y = softmax(scale q k^T) v, one work-item per tile of ROWS neighbouring
+// query rows of one kv head, tiles taken in strides of the number of work-items. Per row, the
+// canonical order: the exact maximum of the visible scores; blocks of 64 keys at absolute
+// positions, ascending fma chains from +0 in a block; the tree over the blocks from the first to
+// the last visible one; numerator times reciprocal of the denominator. A row that may see no key
+// has all scores 0. Constants: Q, K, V, Y dtypes; DIM, DIM_V; ROWS.
 #include "common/attention.clh"
 #include "common/math.clh"
 #include "common/reduce.clh"
@@ -19,12 +20,12 @@ typedef STORAGE(Y) y_t;
 #define PARTS (VECTORS_V + 1)  // numerator, then the denominator in every lane
 
 // Vector i of the element vector at p, +0 beyond its length.
-#define LOAD_VECTOR(X, p, i, length, v)                          \
-  do {                                                           \
-    if (16 * (i) + 16 <= (length))                               \
-      v = LOAD16(X, p, 16 * (i));                                \
-    else                                                         \
-      LOAD16_PART(X, p, 16 * (i), (length)-16 * (i), v);         \
+#define LOAD_VECTOR(X, p, i, length, v)                  \
+  do {                                                   \
+    if (16 * (i) + 16 <= (length))                       \
+      v = LOAD16(X, p, 16 * (i));                        \
+    else                                                 \
+      LOAD16_PART(X, p, 16 * (i), (length)-16 * (i), v); \
   } while (0)
 
 // q . k for sixteen keys: lane l for the key at keys[l].
@@ -64,10 +65,11 @@ inline void add_key(float16* sum, float weight, const float16* v) {
   sum[VECTORS_V] += (float16)weight;
 }
 
-// All rows of a tile over one block. count[r]: how many of its keys row r sees; weights: [ROWS][64]. The sums are kept
-// apart from the result, which could be the same memory as v: so they stay in registers.
-inline void add_block(float16 result[ROWS][PARTS], const float* weights, const global v_t* v, long step,
-                      const int* count) {
+// All rows of a tile over one block. count[r]: how many of its keys row r sees; weights:
+// [ROWS][64]. The sums are kept apart from the result, which could be the same memory as v: so they
+// stay in registers.
+inline void add_block(float16 result[ROWS][PARTS], const float* weights, const global v_t* v,
+                      long step, const int* count) {
   int shared = count[0];
   for (int r = 1; r < ROWS; r++) shared = min(shared, count[r]);
   float16 sum[ROWS][PARTS], value[VECTORS_V];
@@ -114,8 +116,9 @@ inline void store_result(const float16* sum, global y_t* out) {
 }
 
 // Scores of the tile's rows into scores[ROWS][stride], and their largest.
-inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long step, const long* visible,
-                       long longest, global float* scores, long stride, float* largest) {
+inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long step,
+                       const long* visible, long longest, global float* scores, long stride,
+                       float* largest) {
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   float16 top[ROWS];
   for (int r = 0; r < ROWS; r++) top[r] = -INFINITY;
@@ -134,17 +137,20 @@ inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long
 }
 
 // exp(score - largest) of a block's keys; what follows a row's last key is never used.
-inline void weigh_block(const global float* scores, long stride, const float* largest, float* weights) {
+inline void weigh_block(const global float* scores, long stride, const float* largest,
+                        float* weights) {
   for (int r = 0; r < ROWS; r++)
     for (int j = 0; j < KEYS_PER_BLOCK; j += 16)
-      vstore16(clmx_exp16(vload16(0, scores + r * stride + j) - largest[r]), 0, weights + r * KEYS_PER_BLOCK + j);
+      vstore16(clmx_exp16(vload16(0, scores + r * stride + j) - largest[r]), 0,
+               weights + r * KEYS_PER_BLOCK + j);
 }
 
-// `tiles` tiles of ROWS rows, per_head of them per kv head; scores: a scratch of [work-items, ROWS, stride] floats, where
-// stride is the number of keys rounded up to 64.
-kernel void sdpa(const global q_t* q, ulong q_at, const global k_t* k, ulong k_at, const global v_t* v, ulong v_at,
-                 global y_t* out, ulong out_at, global float* scores, ulong scores_at, long tiles, long per_head,
-                 long kv_heads, long group, long queries, long keys, long q_head, long q_row, long kv_head,
+// `tiles` tiles of ROWS rows, per_head of them per kv head; scores: a scratch of [work-items, ROWS,
+// stride] floats, where stride is the number of keys rounded up to 64.
+kernel void sdpa(const global q_t* q, ulong q_at, const global k_t* k, ulong k_at,
+                 const global v_t* v, ulong v_at, global y_t* out, ulong out_at,
+                 global float* scores, ulong scores_at, long tiles, long per_head, long kv_heads,
+                 long group, long queries, long keys, long q_head, long q_row, long kv_head,
                  long kv_row, long kv_batch, int causal, float scale, long stride) {
   scores += scores_at + get_global_id(0) * ROWS * stride;
   for (long tile = get_global_id(0); tile < tiles; tile += get_global_size(0)) {
@@ -168,7 +174,8 @@ kernel void sdpa(const global q_t* q, ulong q_at, const global k_t* k, ulong k_a
       longest = max(longest, visible[r]);
     }
     float largest[ROWS];
-    score_tile(queries_of, k + k_at + kv * DIM, kv_row * DIM, visible, longest, scores, stride, largest);
+    score_tile(queries_of, k + k_at + kv * DIM, kv_row * DIM, visible, longest, scores, stride,
+               largest);
 
     float16 stack[ROWS][TREE_DEPTH][PARTS];
     int top[ROWS], count[ROWS];
@@ -176,13 +183,15 @@ kernel void sdpa(const global q_t* q, ulong q_at, const global k_t* k, ulong k_a
     for (long from = 0; from < longest; from += KEYS_PER_BLOCK) {
       float weights[ROWS * KEYS_PER_BLOCK];
       weigh_block(scores + from, stride, largest, weights);
-      for (int r = 0; r < ROWS; r++) count[r] = (int)clamp(visible[r] - from, 0L, (long)KEYS_PER_BLOCK);
+      for (int r = 0; r < ROWS; r++)
+        count[r] = (int)clamp(visible[r] - from, 0L, (long)KEYS_PER_BLOCK);
       float16 acc[ROWS][PARTS];
       add_block(acc, weights, v + v_at + (kv + from * kv_row) * DIM_V, kv_row * DIM_V, count);
       for (int r = 0; r < ROWS; r++) {
         const long blocks = (visible[r] + KEYS_PER_BLOCK - 1) / KEYS_PER_BLOCK;
         if (count[r] > 0)
-          top[r] = push_block(stack[r], top[r], acc[r], clmx_tree_merges(from / KEYS_PER_BLOCK, blocks));
+          top[r] =
+              push_block(stack[r], top[r], acc[r], clmx_tree_merges(from / KEYS_PER_BLOCK, blocks));
       }
     }
     for (int r = 0; r < ROWS; r++)

@@ -7,7 +7,8 @@
 
 typedef STORAGE(X) x_t;
 
-kernel void silu(const global x_t* x, ulong x_at, global x_t* out, ulong out_at, long n, long per_item) {
+kernel void silu(const global x_t* x, ulong x_at, global x_t* out, ulong out_at, long n,
+                 long per_item) {
   x += x_at;
   out += out_at;
   long i = (long)get_global_id(0) * per_item;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* op = "scaled_dot_product_attention";
 constexpr std::int64_t keys_per_block = 64;
+constexpr std::int64_t most_keys = std::int64_t{1} << 31;  // what the kernels' stack holds
 
 /// Sizes, and the steps of cl/common/attention.clh in whole vectors.
 struct AttentionShape {
@@ -66,9 +67,8 @@ struct Operands {
   Array& out;
 };
 
-Constants attention_constants(const Operands& x, const AttentionShape& shape) {
-  return {{"Q", x.q.dtype()},   {"K", x.k.dtype()}, {"V", x.v.dtype()},
-          {"Y", x.out.dtype()}, {"DIM", shape.dim}, {"DIM_V", shape.dim_v}};
+Constants dtype_constants(const Operands& x) {
+  return {{"Q", x.q.dtype()}, {"K", x.k.dtype()}, {"V", x.v.dtype()}, {"Y", x.out.dtype()}};
 }
 
 void launch_wide(const Stream& stream, const Operands& x, const AttentionShape& n,
@@ -78,9 +78,10 @@ void launch_wide(const Stream& stream, const Operands& x, const AttentionShape& 
   const std::int64_t stride = (n.keys + keys_per_block - 1) / keys_per_block * keys_per_block;
   const std::int64_t items = std::min(tuning.work_items, tiles);
   const Array scores = Array::empty(Shape{items, tuning.tile, stride}, DType::f32, stream);
-  Constants constants = attention_constants(x, n);
-  constants.push_back({"ROWS", tuning.tile});
-  constants.push_back({"WIDE", 1});
+  Constants constants = dtype_constants(x);
+  for (const Constant& constant :
+       Constants{{"DIM", n.dim}, {"DIM_V", n.dim_v}, {"ROWS", tuning.tile}, {"WIDE", 1}})
+    constants.push_back(constant);
   const Kernel kernel = stream.device().kernel({kernels(), "sdpa.cl", "sdpa", constants});
   launch(stream, kernel, Grid::groups(static_cast<std::size_t>(items)), x.q, x.k, x.v, x.out,
          scores, tiles, per_head, n.kv_heads, n.group, n.queries, n.keys, n.q_head, n.q_row,
@@ -91,7 +92,7 @@ void launch_plain(const Stream& stream, const Operands& x, const AttentionShape&
                   const AttentionTuning& tuning) {
   const std::int64_t stride = n.keys + 1;
   const Array scores = Array::empty(Shape{tuning.rows, stride}, DType::f32, stream);
-  Constants constants = attention_constants(x, n);
+  Constants constants = dtype_constants(x);
   constants.push_back({"WIDE", 0});
   const auto kernel = [&](const char* entry) {
     return stream.device().kernel({kernels(), "sdpa_plain.cl", entry, constants});
@@ -107,11 +108,12 @@ void launch_plain(const Stream& stream, const Operands& x, const AttentionShape&
       return grid;
     };
     launch(stream, score, grid_of(n.keys), x.q, x.k, scores, begin, n.kv_heads, n.group, n.queries,
-           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, n.scale, stride);
+           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, n.scale, n.dim,
+           stride);
     launch(stream, weigh, Grid::linear(static_cast<std::size_t>(rows), tuning.work_group), scores,
            begin, rows, n.kv_heads, n.group, n.queries, n.keys, causal, stride, 1.0f);
     launch(stream, sum, grid_of(n.dim_v), scores, x.v, x.out, begin, n.kv_heads, n.group, n.queries,
-           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, stride);
+           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, n.dim_v, causal, stride);
   }
 }
 
@@ -121,8 +123,12 @@ Array attend(const Array& q, const Array& k, const Array& v, const AttentionShap
   Array out = Array::empty(q.shape().with(3, shape.dim_v), type, stream);
   if (out.size() == 0) return out;
   require(shape.keys > 0, op, "there are queries but no keys");
-  const AttentionTuning tuning = choose_attention(
-      stream.device().info(), shape.batch * shape.kv_heads, shape.rows_per_head(), shape.keys);
+  require(shape.keys <= most_keys, op, shape.keys, " keys are more than ", most_keys);
+  const AttentionTuning tuning =
+      choose_attention(stream.device().info(), {.heads = shape.batch * shape.kv_heads,
+                                                .rows_per_head = shape.rows_per_head(),
+                                                .keys = shape.keys,
+                                                .largest_dim = std::max(shape.dim, shape.dim_v)});
   const Operands operands{q, k, v, out};
   if (tuning.wide)
     launch_wide(stream, operands, shape, tuning);

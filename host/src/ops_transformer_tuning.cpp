@@ -6,6 +6,8 @@ namespace clmx {
 namespace {
 
 constexpr std::int64_t scratch_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t largest_wide_dim = 256;
+constexpr std::int64_t largest_tile = 4;  // its sums fill the registers at head size 64
 
 }  // namespace
 
@@ -21,18 +23,19 @@ Grid head_grid(const HeadTuning& tuning, std::int64_t rows) {
   return grid;
 }
 
-AttentionTuning choose_attention(const DeviceInfo& device, std::int64_t heads,
-                                 std::int64_t rows_per_head, std::int64_t keys) {
+AttentionTuning choose_attention(const DeviceInfo& device, const AttentionProblem& problem) {
   AttentionTuning tuning;
-  tuning.wide = prefers_vectors(device);
+  tuning.wide = prefers_vectors(device) && problem.largest_dim <= largest_wide_dim;
   if (tuning.wide) {
-    tuning.tile = static_cast<int>(std::min<std::int64_t>(rows_per_head, 4));
-    const std::int64_t tiles = heads * ((rows_per_head + tuning.tile - 1) / tuning.tile);
+    tuning.tile = static_cast<int>(std::min(problem.rows_per_head, largest_tile));
+    const std::int64_t tiles =
+        problem.heads * ((problem.rows_per_head + tuning.tile - 1) / tuning.tile);
     tuning.work_items = std::min<std::int64_t>(tiles, 16 * device.compute_units);
     return tuning;
   }
-  const std::int64_t row_bytes = (keys + 1) * static_cast<std::int64_t>(sizeof(float));
-  tuning.rows = std::clamp<std::int64_t>(scratch_bytes / row_bytes, 1, heads * rows_per_head);
+  const std::int64_t row_bytes = (problem.keys + 1) * static_cast<std::int64_t>(sizeof(float));
+  tuning.rows =
+      std::clamp<std::int64_t>(scratch_bytes / row_bytes, 1, problem.heads * problem.rows_per_head);
   tuning.work_group =
       std::min<std::size_t>(64, std::max<std::size_t>(1, device.max_work_group_size));
   return tuning;

@@ -22,8 +22,13 @@ struct AttentionTuning {
   std::int64_t rows = 1;
   std::size_t work_group = 1;
 };
-/// heads: batch times kv heads; rows_per_head: query rows that share one.
-AttentionTuning choose_attention(const DeviceInfo& device, std::int64_t heads,
-                                 std::int64_t rows_per_head, std::int64_t keys);
+struct AttentionProblem {
+  std::int64_t heads = 1;          ///< batch times kv heads
+  std::int64_t rows_per_head = 1;  ///< query rows that share one
+  std::int64_t keys = 1;
+  std::int64_t largest_dim = 1;  ///< of a head
+};
+/// Heads of more than 256 elements are left to the plain kernels: they fill no registers.
+AttentionTuning choose_attention(const DeviceInfo& device, const AttentionProblem& problem);
 
 }  // namespace clmx

@@ -166,16 +166,17 @@ TEST(AttentionTuning, BoundsScratchAndWorkItems) {
   DeviceInfo device;
   device.device_class = DeviceClass::cpu_vector;
   device.compute_units = 2;
-  const AttentionTuning prefill = choose_attention(device, 3, 3 * 512, 512);
+  const AttentionTuning prefill = choose_attention(device, {3, 3 * 512, 512, 64});
   EXPECT_TRUE(prefill.wide);
   EXPECT_EQ(prefill.tile, 4);
   EXPECT_LE(prefill.work_items, 32);
-  EXPECT_EQ(choose_attention(device, 3, 1, 512).tile, 1);
+  EXPECT_EQ(choose_attention(device, {3, 1, 512, 64}).tile, 1);
+  EXPECT_FALSE(choose_attention(device, {3, 1, 512, 257}).wide);
   device.device_class = DeviceClass::emulated;
-  const AttentionTuning plain = choose_attention(device, 3, 1'000'000, 100'000);
+  const AttentionTuning plain = choose_attention(device, {3, 1'000'000, 100'000, 64});
   EXPECT_FALSE(plain.wide);
   EXPECT_LE(plain.rows * 100'001 * 4, std::int64_t{64} << 20);
-  EXPECT_EQ(choose_attention(device, 1, 1, std::int64_t{1} << 30).rows, 1);
+  EXPECT_EQ(choose_attention(device, {1, 1, std::int64_t{1} << 30, 64}).rows, 1);
 }
 
 }  // namespace
