@@ -11,6 +11,7 @@ std::vector<std::int32_t> raw_tokens(const Tokenizer& tokenizer, const std::stri
 }
 
 std::vector<std::int32_t> chat_tokens(const Tokenizer& tokenizer, const std::string& message) {
+  tokenizer.encode(message, false);  // so that an error counts the bytes of the user's own text
   const ChatTemplate chat(tokenizer.chat_template());
   const std::vector<ChatMessage> messages = {{"user", message}};
   // The template writes every special token that it wants, BOS too.

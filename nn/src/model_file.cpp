@@ -43,12 +43,14 @@ std::unique_ptr<LanguageModel> load_model(const fs::path& path, const LoadOption
   return ModelFile(path).load(options);
 }
 
+fs::path data_folder() {
+  if (const auto data = environment("XDG_DATA_HOME")) return fs::path(*data) / "clmx";
+  return fs::path(environment("HOME").value_or("")) / ".local" / "share" / "clmx";
+}
+
 fs::path default_model_path() {
   if (const auto model = environment("CLMX_MODEL")) return *model;
-  constexpr const char* name = "SmolLM2-135M-Instruct.Q4_1.gguf";
-  fs::path data = environment("XDG_DATA_HOME").value_or("");
-  if (data.empty()) data = fs::path(environment("HOME").value_or("")) / ".local" / "share";
-  return data / "clmx" / "models" / name;
+  return data_folder() / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf";
 }
 
 }  // namespace clmx

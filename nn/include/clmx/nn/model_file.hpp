@@ -41,8 +41,9 @@ class ModelFile {
 std::unique_ptr<LanguageModel> load_model(const std::filesystem::path& path,
                                           const LoadOptions& options = {});
 
-/// --model's default: CLMX_MODEL, else SmolLM2-135M-Instruct.Q4_1.gguf in
-/// ${XDG_DATA_HOME:-$HOME/.local/share}/clmx/models.
+/// Where clmx keeps what it was given: ${XDG_DATA_HOME:-$HOME/.local/share}/clmx.
+std::filesystem::path data_folder();
+/// CLMX_MODEL, else models/SmolLM2-135M-Instruct.Q4_1.gguf in data_folder().
 std::filesystem::path default_model_path();
 
 }  // namespace clmx
