@@ -35,15 +35,20 @@ Array binary(const char* op, bool add, const Array& a, const Array& b, StreamOrD
   return tapped(op, {a, b}, NoOptions{}, out);
 }
 
-/// swiglu over rows of `inner` results; gate and x are views with a row every `stride` elements.
-void launch_swiglu(const Stream& stream, const Array& gate, const BufferArgument& x, DType x_dtype,
-                   const Array& out, std::int64_t inner, std::int64_t stride) {
+/// Rows of `inner` gates and factors, one every `stride` elements.
+struct GatedRows {
+  BufferArgument gate, x;
+  DType gate_type, x_type;
+  std::int64_t inner, stride;
+};
+
+void launch_swiglu(const Stream& stream, const GatedRows& rows, const Array& out) {
   const ShareTuning tuning = choose_elementwise(stream.device().info(), out.size());
   const Constants constants{
-      {"G", gate.dtype()}, {"X", x_dtype}, {"Y", out.dtype()}, {"WIDE", tuning.wide}};
+      {"G", rows.gate_type}, {"X", rows.x_type}, {"Y", out.dtype()}, {"WIDE", tuning.wide}};
   const Kernel kernel = stream.device().kernel({kernels(), "glu.cl", "swiglu", constants});
-  launch(stream, kernel, share_grid(tuning, out.size()), gate, x, out, out.size(), tuning.per_item,
-         inner, stride);
+  launch(stream, kernel, share_grid(tuning, out.size()), rows.gate, rows.x, out, out.size(),
+         tuning.per_item, rows.inner, rows.stride);
 }
 
 }  // namespace
@@ -88,7 +93,9 @@ Array swiglu(const Array& gate, const Array& x, StreamOrDevice s) {
   const Stream stream = s.resolve();
   Array out = Array::empty(x.shape(), promote(gate.dtype(), x.dtype()), stream);
   if (out.size() == 0) return out;
-  launch_swiglu(stream, gate, x.on(stream), x.dtype(), out, out.size(), out.size());
+  launch_swiglu(stream,
+                {gate.on(stream), x.on(stream), gate.dtype(), x.dtype(), out.size(), out.size()},
+                out);
   return tapped("swiglu", {gate, x}, NoOptions{}, out);
 }
 
@@ -101,9 +108,10 @@ Array swiglu_halves(const Array& x, StreamOrDevice s) {
   const Stream stream = s.resolve();
   Array out = Array::empty(x.shape().with(-1, inner), x.dtype(), stream);
   if (out.size() == 0) return out;
-  BufferArgument second = x.on(stream);
+  const BufferArgument first = x.on(stream);
+  BufferArgument second = first;
   second.offset += static_cast<std::uint64_t>(inner);
-  launch_swiglu(stream, x, second, x.dtype(), out, inner, width);
+  launch_swiglu(stream, {first, second, x.dtype(), x.dtype(), inner, width}, out);
   return tapped("swiglu_halves", {x}, NoOptions{}, out);
 }
 

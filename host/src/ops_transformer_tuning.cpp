@@ -6,6 +6,7 @@ namespace clmx {
 namespace {
 
 constexpr std::int64_t scratch_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t tiles_at_a_time = 16;  // per compute unit; each has a scratch of scores
 constexpr std::int64_t largest_wide_dim = 256;
 constexpr std::int64_t largest_tile = 4;  // its sums fill the registers at head size 64
 
@@ -30,7 +31,7 @@ AttentionTuning choose_attention(const DeviceInfo& device, const AttentionProble
     tuning.tile = static_cast<int>(std::min(problem.rows_per_head, largest_tile));
     const std::int64_t tiles =
         problem.heads * ((problem.rows_per_head + tuning.tile - 1) / tuning.tile);
-    tuning.work_items = std::min<std::int64_t>(tiles, 16 * device.compute_units);
+    tuning.work_items = std::min(tiles, tiles_at_a_time * device.compute_units);
     return tuning;
   }
   const std::int64_t row_bytes = (problem.keys + 1) * static_cast<std::int64_t>(sizeof(float));
