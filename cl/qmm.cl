@@ -6,11 +6,12 @@
 #include "common/tree.clh"
 
 typedef STORAGE(X) x_t;
-typedef VECTOR(S) s_t;
-typedef VECTOR(B) b_t;
+typedef STORAGE(S) s_t;
+typedef STORAGE(B) b_t;
 
 #define TOKENS 8
-#define HALVES 2                // vectors of 16 rows that a tile takes at once
+#define HALVES 2  // vectors of 16 rows that a tile takes at once
+#define PANEL (16 * HALVES)
 #define TILE (HALVES * TOKENS)  // vectors of sums in a tile
 #define DEPTH 16                // of the tree: up to 2^15 blocks
 
@@ -44,9 +45,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_x(
 
 // p = the block's sums, p[HALVES * m + h] for token m and rows 16 h ..; words, scales, biases point
 // at the first half.
-INLINE void block_tile(const global uint16* words, const global s_t* scales,
-                       const global b_t* biases, const global float* x, const global float* sums,
-                       int groups, float16* p) {
+INLINE void block_tile(const global uint* words, const global s_t* scales, const global b_t* biases,
+                       const global float* x, const global float* sums, int groups, float16* p) {
   float16 a[TILE], u[TILE];
 #pragma unroll
   for (int i = 0; i < TILE; i++) p[i] = u[i] = 0.0f;
@@ -54,7 +54,7 @@ INLINE void block_tile(const global uint16* words, const global s_t* scales,
 #pragma unroll
     for (int i = 0; i < TILE; i++) a[i] = 0.0f;
     for (int j = 0; j < WORDS_PER_GROUP; j++) {
-      const uint16 low = words[0], high = words[1];
+      const uint16 low = vload16(0, words), high = vload16(1, words);
       PREFETCH_WORDS(words);
 #pragma unroll
       for (int i = 0; i < CODES; i++) {
@@ -66,27 +66,27 @@ INLINE void block_tile(const global uint16* words, const global s_t* scales,
           a[HALVES * m + 1] = fma(c1, xv, a[HALVES * m + 1]);
         }
       }
-      words += CHAINS;
+      words += ROWS;
       x += CODES * TOKENS;
     }
-    const float16 s0 = WIDEN(S, scales[0]), s1 = WIDEN(S, scales[1]);
+    const float16 s0 = LOAD16(S, scales, 0), s1 = LOAD16(S, scales, 1);
 #pragma unroll
     for (int m = 0; m < TOKENS; m++) {
       p[HALVES * m] = fma(s0, a[HALVES * m], p[HALVES * m]);
       p[HALVES * m + 1] = fma(s1, a[HALVES * m + 1], p[HALVES * m + 1]);
     }
-    scales += CHAINS;
+    scales += ROWS;
   }
 #if AFFINE
   for (int g = 0; g < groups; g++) {
-    const float16 b0 = WIDEN(B, biases[0]), b1 = WIDEN(B, biases[1]);
+    const float16 b0 = LOAD16(B, biases, 0), b1 = LOAD16(B, biases, 1);
 #pragma unroll
     for (int m = 0; m < TOKENS; m++) {
       const float16 sum = sums[g * TOKENS + m];
       u[HALVES * m] = fma(b0, sum, u[HALVES * m]);
       u[HALVES * m + 1] = fma(b1, sum, u[HALVES * m + 1]);
     }
-    biases += CHAINS;
+    biases += ROWS;
   }
 #pragma unroll
   for (int i = 0; i < TILE; i++) p[i] = p[i] + u[i];
@@ -94,7 +94,7 @@ INLINE void block_tile(const global uint16* words, const global s_t* scales,
 }
 
 // stack[0 .. TILE) = the products of a tile with 32 rows.
-INLINE void tile_product(const global uint16* words, const global s_t* scales,
+INLINE void tile_product(const global uint* words, const global s_t* scales,
                          const global b_t* biases, const global float* x, const global float* sums,
                          int width, float16* stack) {
   const int groups = width / GROUP;
@@ -102,7 +102,7 @@ INLINE void tile_product(const global uint16* words, const global s_t* scales,
   int top = 0;
   for (int block = 0; block < blocks; block++) {
     const int first = block * GROUPS_PER_BLOCK;
-    const size_t at = (size_t)first * CHAINS;
+    const size_t at = (size_t)first * ROWS;
     float16 p[TILE];
     block_tile(words + at * WORDS_PER_GROUP, scales + at, biases + at, x + first * GROUP * TOKENS,
                sums + first * TOKENS, min(GROUPS_PER_BLOCK, groups - first), p);
@@ -117,31 +117,28 @@ INLINE void tile_product(const global uint16* words, const global s_t* scales,
   }
 }
 
-// Work-groups of one item share the row blocks out in turn; y has `count` rows of `rows` elements.
+// Work-groups of one item: grid (row blocks, chunks of `chunk` tiles). All rows of the block are
+// multiplied by a tile before the next, so the tile stays in the nearest cache. y has `count` rows
+// of `rows` elements.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmm(
     const global float* restrict packed, ulong packed_at, const global float* restrict sums,
     ulong sums_at, const global uint* restrict words, ulong words_at,
-    const global STORAGE(S) * restrict scales, ulong scales_at,
-    const global STORAGE(B) * restrict biases, ulong biases_at, const global bias_t* restrict bias,
-    ulong bias_at, global y_t* restrict y, ulong y_at, int rows, int width, int count) {
-  const int groups = width / GROUP, tiles = (count + TOKENS - 1) / TOKENS;
-  const long panels = (long)((rows + ROWS - 1) / ROWS) * (ROWS / 32);
+    const global s_t* restrict scales, ulong scales_at, const global b_t* restrict biases,
+    ulong biases_at, const global bias_t* restrict bias, ulong bias_at, global y_t* restrict y,
+    ulong y_at, int rows, int width, int count, int chunk) {
+  const int groups = width / GROUP;
+  const size_t block_at = get_group_id(0) * groups * ROWS;
+  const int first = (int)get_group_id(1) * chunk;
+  const int end = min(first + chunk, (count + TOKENS - 1) / TOKENS);
   float16 stack[DEPTH * TILE];
-  for (long panel = get_group_id(0); panel < panels; panel += get_num_groups(0)) {
-    const size_t at =
-        (size_t)(panel / (ROWS / 32)) * groups * CHAINS + panel % (ROWS / 32) * HALVES;
-    const global uint16* w = (const global uint16*)(words + words_at) +
-                             (size_t)(panel / (ROWS / 32)) * groups * CHAINS * WORDS_PER_GROUP +
-                             panel % (ROWS / 32) * HALVES;
-    const global s_t* s = (const global s_t*)(scales + scales_at) + at;
-    const global b_t* z = (const global b_t*)(biases + biases_at) + at;
-    for (int tile = 0; tile < tiles; tile++) {
-      tile_product(w, s, z, packed + packed_at + (size_t)tile * width * TOKENS,
+  for (int tile = first; tile < end; tile++)
+    for (int panel = 0; panel < ROWS; panel += PANEL) {
+      tile_product(words + words_at + block_at * WORDS_PER_GROUP + panel,
+                   scales + scales_at + block_at + panel, biases + biases_at + block_at + panel,
+                   packed + packed_at + (size_t)tile * width * TOKENS,
                    sums + sums_at + (size_t)tile * groups * TOKENS, width, stack);
-      for (int m = 0; m < min(TOKENS, count - tile * TOKENS); m++)
-        for (int h = 0; h < HALVES; h++)
-          finish16(stack[HALVES * m + h], panel * 32 + h * 16, rows, bias + bias_at,
-                   y + y_at + (size_t)(tile * TOKENS + m) * rows);
+      for (int i = 0; i < TILE && tile * TOKENS + i / HALVES < count; i++)
+        finish16(stack[i], (long)get_group_id(0) * ROWS + panel + i % HALVES * 16, rows,
+                 bias + bias_at, y + y_at + (size_t)(tile * TOKENS + i / HALVES) * rows);
     }
-  }
 }

@@ -7,8 +7,8 @@
 #include "common/tree.clh"
 
 typedef STORAGE(X) x_t;
-typedef VECTOR(S) s_t;
-typedef VECTOR(B) b_t;
+typedef STORAGE(S) s_t;
+typedef STORAGE(B) b_t;
 
 #define DEPTH 16  // of the tree: up to 2^15 blocks
 
@@ -61,9 +61,9 @@ INLINE bool stage_x(const global x_t* x, global float* staged, global float* sum
 
 // p = the block's sums for ROWS rows. `in_place` is a literal at each call, so each call has one
 // kind of code.
-INLINE void block_sums(const global uint16* words, const global s_t* scales,
-                       const global b_t* biases, const global float* x, const global float* sums,
-                       int groups, bool in_place, float16* p) {
+INLINE void block_sums(const global uint* words, const global s_t* scales, const global b_t* biases,
+                       const global float* x, const global float* sums, int groups, bool in_place,
+                       float16* p) {
   float16 t[CHAINS], u[CHAINS], a[CHAINS];
   uint16 w[CHAINS];
 #pragma unroll
@@ -74,8 +74,8 @@ INLINE void block_sums(const global uint16* words, const global s_t* scales,
     for (int j = 0; j < WORDS_PER_GROUP; j++) {
 #pragma unroll
       for (int c = 0; c < CHAINS; c++) {
-        w[c] = words[c];
-        PREFETCH_WORDS(words + c);
+        w[c] = vload16(c, words);
+        PREFETCH_WORDS(words + 16 * c);
       }
 #pragma unroll
       for (int i = 0; i < CODES; i++) {
@@ -84,34 +84,34 @@ INLINE void block_sums(const global uint16* words, const global s_t* scales,
         for (int c = 0; c < CHAINS; c++)
           a[c] = fma(in_place ? IN_PLACE(w[c], i) : ELEMENT16(w[c], i), xv, a[c]);
       }
-      words += CHAINS;
+      words += ROWS;
       x += CODES;
     }
 #pragma unroll
-    for (int c = 0; c < CHAINS; c++) t[c] = fma(WIDEN(S, scales[c]), a[c], t[c]);
+    for (int c = 0; c < CHAINS; c++) t[c] = fma(LOAD16(S, scales, c), a[c], t[c]);
 #if AFFINE
     const float16 sum = sums[g];
 #pragma unroll
-    for (int c = 0; c < CHAINS; c++) u[c] = fma(WIDEN(B, biases[c]), sum, u[c]);
-    biases += CHAINS;
+    for (int c = 0; c < CHAINS; c++) u[c] = fma(LOAD16(B, biases, c), sum, u[c]);
+    biases += ROWS;
 #endif
-    scales += CHAINS;
+    scales += ROWS;
   }
 #pragma unroll
   for (int c = 0; c < CHAINS; c++) p[c] = AFFINE ? t[c] + u[c] : t[c];
 }
 
 // y = the product's ROWS rows.
-INLINE void row_block(const global uint16* words, const global s_t* scales,
-                      const global b_t* biases, const global float* x, const global float* sums,
-                      int width, bool in_place, float16* y) {
+INLINE void row_block(const global uint* words, const global s_t* scales, const global b_t* biases,
+                      const global float* x, const global float* sums, int width, bool in_place,
+                      float16* y) {
   float16 stack[DEPTH * CHAINS];
   int top = 0;
   const int groups = width / GROUP;
   const int blocks = (width + BLOCK - 1) / BLOCK;
   for (int block = 0; block < blocks; block++) {
     const int first = block * GROUPS_PER_BLOCK;
-    const size_t at = (size_t)first * CHAINS;
+    const size_t at = (size_t)first * ROWS;
     float16 p[CHAINS];
     block_sums(words + at * WORDS_PER_GROUP, scales + at, biases + at, x + first * GROUP,
                sums + first, min(GROUPS_PER_BLOCK, groups - first), in_place, p);
@@ -128,14 +128,13 @@ INLINE void row_block(const global uint16* words, const global s_t* scales,
   for (int c = 0; c < CHAINS; c++) y[c] = stack[c];
 }
 
-// scratch: per work-group, width floats for x and as many group sums, rounded up to 8. x_row is the
-// first element of x.
+// scratch: per work-group, width floats for x and as many group sums, rounded up to 8.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     const global x_t* restrict x, ulong x_at, const global uint* restrict words, ulong words_at,
-    const global STORAGE(S) * restrict scales, ulong scales_at,
-    const global STORAGE(B) * restrict biases, ulong biases_at, const global bias_t* restrict bias,
-    ulong bias_at, global float* restrict scratch, ulong scratch_at, global y_t* restrict y,
-    ulong y_at, int rows, int width) {
+    const global s_t* restrict scales, ulong scales_at, const global b_t* restrict biases,
+    ulong biases_at, const global bias_t* restrict bias, ulong bias_at,
+    global float* restrict scratch, ulong scratch_at, global y_t* restrict y, ulong y_at, int rows,
+    int width) {
   const int groups = width / GROUP;
   const size_t share = (size_t)width + (groups + 7) / 8 * 8;
   global float* staged = scratch + scratch_at + get_group_id(0) * share;
@@ -146,10 +145,10 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
   const long begin = row_blocks * get_group_id(0) / get_num_groups(0);
   const long end = row_blocks * (get_group_id(0) + 1) / get_num_groups(0);
   for (long b = begin; b < end; b++) {
-    const size_t at = (size_t)b * groups * CHAINS;
-    const global uint16* w = (const global uint16*)(words + words_at) + at * WORDS_PER_GROUP;
-    const global s_t* s = (const global s_t*)(scales + scales_at) + at;
-    const global b_t* z = (const global b_t*)(biases + biases_at) + at;
+    const size_t at = (size_t)b * groups * ROWS;
+    const global uint* w = words + words_at + at * WORDS_PER_GROUP;
+    const global s_t* s = scales + scales_at + at;
+    const global b_t* z = biases + biases_at + at;
     float16 product[CHAINS];
     if (in_place)
       row_block(w, s, z, staged, sums, width, true, product);

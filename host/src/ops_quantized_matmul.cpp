@@ -80,21 +80,24 @@ void run_vector(const Product& p, const ProductTuning& tuning, const Array& out,
 
 void run_tile(const Product& p, const ProductTuning& tuning, const Array& out,
               const Stream& stream) {
-  constexpr std::int64_t tokens = 8, block = 256;
+  constexpr std::int64_t block = 256;  // k that one work-item of pack_x packs
   const PreparedWeight w = p.w.state()->prepared.get(p.w, tuning.rows, stream);
   const Constants constants = prepared_constants(p, tuning, stream.device());
   const Kernel pack = stream.device().kernel({kernels(), "qmm.cl", "pack_x", constants});
   const Kernel multiply = stream.device().kernel({kernels(), "qmm.cl", "qmm", constants});
-  const std::int64_t tiles = (p.shape.m + tokens - 1) / tokens;
-  const Array packed = Array::empty({tiles, p.shape.k, tokens}, DType::f32, stream);
+  const std::int64_t tiles = (p.shape.m + tile_rows - 1) / tile_rows;
+  const Array packed = Array::empty({tiles, p.shape.k, tile_rows}, DType::f32, stream);
   const Array sums =
-      Array::empty({tiles, p.shape.k / p.w.params().group(), tokens}, DType::f32, stream);
+      Array::empty({tiles, p.shape.k / p.w.params().group(), tile_rows}, DType::f32, stream);
   const Grid pieces = Grid::groups(static_cast<std::size_t>(tiles),
                                    static_cast<std::size_t>((p.shape.k + block - 1) / block));
   launch(stream, pack, pieces, p.x, packed, sums, int_of(p.shape.m), int_of(p.shape.k));
-  launch(stream, multiply, Grid::groups(static_cast<std::size_t>(tuning.work_groups)), packed, sums,
-         w.words, w.scales, w.biases ? *w.biases : w.scales, p.bias ? *p.bias : packed, out,
-         int_of(p.shape.n), int_of(p.shape.k), int_of(p.shape.m));
+  const Grid grid =
+      Grid::groups(static_cast<std::size_t>(w.words.shape(0)),
+                   static_cast<std::size_t>((tiles + tuning.tiles - 1) / tuning.tiles));
+  launch(stream, multiply, grid, packed, sums, w.words, w.scales, w.biases ? *w.biases : w.scales,
+         p.bias ? *p.bias : packed, out, int_of(p.shape.n), int_of(p.shape.k), int_of(p.shape.m),
+         tuning.tiles);
 }
 
 /// K = 0: zeros, plus the bias.

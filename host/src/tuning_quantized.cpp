@@ -60,8 +60,11 @@ ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape
   }
   tuning.kernel = ProductKernel::tile;
   tuning.prefetch = 32;
-  tuning.work_groups = static_cast<int>(
-      std::min<std::int64_t>(std::int64_t{8} * device.compute_units, ceil_div(shape.n, 32)));
+  // Several work-groups a compute unit balance the load; eight tiles share a block's codes in
+  // cache.
+  const std::int64_t work = ceil_div(shape.m, tile_rows) * ceil_div(shape.n, rows);
+  tuning.tiles = static_cast<int>(
+      std::clamp<std::int64_t>(work / (std::int64_t{4} * device.compute_units), 1, 8));
   return tuning;
 }
 

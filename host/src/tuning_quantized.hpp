@@ -20,7 +20,8 @@ enum class ProductKernel {
 struct ProductTuning {
   ProductKernel kernel = ProductKernel::plain;
   int rows = 0;         ///< of a block of the prepared layout
-  int work_groups = 1;  ///< of the vector and tile kernels
+  int work_groups = 1;  ///< of the vector kernel
+  int tiles = 1;        ///< of rows of x in a work-group of the tile kernel
   int prefetch = 0;     ///< vectors of 16 words ahead, where the compiler knows how
   int work_items = 1;   ///< in a work-group of the plain kernel
 };
@@ -31,6 +32,9 @@ int choose_rows(const DeviceInfo& device, std::int64_t n);
 
 /// The plain kernel, for weights that are not worth preparing.
 ProductTuning choose_plain(const DeviceInfo& device);
+
+/// Rows of x that the tile kernel multiplies at a time (TOKENS of cl/qmm.cl).
+constexpr std::int64_t tile_rows = 8;
 
 /// How a quantized product runs. shape: no size is 0.
 ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape);
