@@ -47,7 +47,8 @@ Answer answer_on(const Device& device, LanguageModel& model, const Tokenizer& to
   };
   const GenerateCallbacks callbacks{.on_token =
                                         [&](std::int32_t token) {
-                                          if (!ends(token)) emit(decoder.push(token));
+                                          // Output layers are often padded beyond the tokenizer's vocabulary.
+            if (!ends(token) && token < tokenizer.vocab_size()) emit(decoder.push(token));
                                           return !interrupted();
                                         },
                                     .go_on = [] { return !interrupted(); }};
