@@ -12,6 +12,8 @@ namespace {
 
 constexpr const char* op = "tokenizer";
 constexpr std::uint32_t match_limit = 10'000'000;
+constexpr std::size_t first_stack_bytes = std::size_t{32} << 10;
+constexpr std::size_t most_stack_bytes = std::size_t{8} << 20;
 
 std::string message_of(int error) {
   std::array<unsigned char, 256> text{};
@@ -49,7 +51,7 @@ struct MatchData {
   explicit MatchData(const pcre2_code* code)
       : data(pcre2_match_data_create_from_pattern(code, nullptr)),
         context(pcre2_match_context_create(nullptr)),
-        stack(pcre2_jit_stack_create(32 * 1024, 8 * 1024 * 1024, nullptr)) {
+        stack(pcre2_jit_stack_create(first_stack_bytes, most_stack_bytes, nullptr)) {
     if (!data || !context) throw OutOfMemory("no memory to cut a text into pieces");
     pcre2_set_match_limit(context, match_limit);
     pcre2_jit_stack_assign(context, nullptr, stack);

@@ -15,7 +15,7 @@ constexpr std::size_t max_depth = 64;
 /// Builds the tree, refusing what a tree would not show any more.
 class TreeBuilder : public nlohmann::json_sax<Json> {
  public:
-  Json root;
+  explicit TreeBuilder(Json& root) : root_(root) {}
   std::string problem;
   std::size_t position = 0;  // of a syntax error
 
@@ -47,7 +47,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     return false;
   }
   Json& put_at_place(Json value) {
-    if (open_.empty()) return root = std::move(value);
+    if (open_.empty()) return root_ = std::move(value);
     if (open_.back()->is_object()) return *place_ = std::move(value);
     open_.back()->push_back(std::move(value));
     return open_.back()->back();
@@ -66,6 +66,7 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  Json& root_;
   std::vector<Json*> open_;  // each inside the one before; only the last one grows
   Json* place_ = nullptr;    // for the value of the last name
 };
@@ -75,11 +76,12 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
 Json parse_json_file(const std::filesystem::path& path) {
   const HostBytes file = map_file(path);
   const auto* const text = reinterpret_cast<const char*>(file.bytes.data());
-  TreeBuilder builder;
+  Json root;
+  TreeBuilder builder(root);
   if (!Json::sax_parse(text, text + file.bytes.size(), &builder)) {
     throw FormatError(path.string(), builder.position, builder.problem);
   }
-  return std::move(builder.root);
+  return root;
 }
 
 }  // namespace clmx

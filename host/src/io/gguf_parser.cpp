@@ -62,7 +62,10 @@ std::uint64_t value_bytes(std::uint32_t type) {
 template <class From, class To>
 GgufValue read_numbers(ByteReader& in, std::uint64_t count) {
   std::vector<To> values(count);
-  for (To& value : values) value = static_cast<To>(in.read<From>("an array"));
+  for (To& value : values) {
+    // A signed byte is a number here, no character. NOLINTNEXTLINE(bugprone-signed-char-misuse)
+    value = static_cast<To>(in.read<From>("an array"));
+  }
   return {std::move(values)};
 }
 

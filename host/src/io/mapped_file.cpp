@@ -55,10 +55,12 @@ HostBytes map_file(const std::filesystem::path& path) {
 void release_mapped_pages(std::span<const std::byte> bytes) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
-  const std::uintptr_t first = (begin + page - 1) / page * page;
-  const std::uintptr_t last = (begin + bytes.size()) / page * page;
+  const std::uintptr_t first = (begin + page - 1) / page * page - begin;
+  const std::uintptr_t last = (begin + bytes.size()) / page * page - begin;
+  if (begin + first >= begin + last) return;
+  const std::byte* const start = bytes.data() + first;
   // A hint: when it fails the pages merely stay.
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(start), last - first, MADV_DONTNEED);
 }
 
 }  // namespace clmx

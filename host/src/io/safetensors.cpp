@@ -102,6 +102,7 @@ Array convert(const TensorEntry& entry, const Shape& shape, const std::string& p
                         join("tensor '", entry.name, "' holds ", value, ", which does not fit ",
                              DTypeOf<To>::value));
     }
+    // A signed byte is a number here, no character. NOLINTNEXTLINE(bugprone-signed-char-misuse)
     values[i] = static_cast<To>(value);
   }
   return Array::wrap(HostBytes::own(std::move(values)), shape, DTypeOf<To>::value);
