@@ -7,8 +7,9 @@
 namespace clmx {
 namespace {
 
-bool same_bits(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
+bool same_bits(double a, double b, bool any_zero) {
+  if (std::isnan(a) && std::isnan(b)) return true;
+  return a == b && (std::signbit(a) == std::signbit(b) || (any_zero && a == 0));
 }
 
 /// |got - value| in units of the allowed error. An infinite result stands for every value that
@@ -54,18 +55,18 @@ double rounded(DType dtype, double value) {
   return is_float(dtype) ? static_cast<double>(round_to(dtype, static_cast<float>(value))) : value;
 }
 
-Verdict check(const Array& got, const Expected& wanted, bool exact) {
+Verdict check(const Array& got, const Expected& wanted, const CheckOptions& options) {
   if (got.shape() != wanted.shape)
     return wrong(join("shape ", got.shape(), " instead of ", wanted.shape));
   if (got.dtype() != wanted.dtype)
     return wrong(join("dtype ", got.dtype(), " instead of ", wanted.dtype));
   const DoubleArray wide = widen(got);
-  const bool bits = exact || wanted.budget.empty();
+  const bool bits = options.exact || wanted.budget.empty();
   Verdict verdict;
   for (std::size_t i = 0; i < wide.values.size(); ++i) {
     const double value = wanted.values[i], y = wide.values[i];
     const double stored = rounded(wanted.dtype, value);
-    const bool equal = same_bits(y, stored);
+    const bool equal = same_bits(y, stored, options.any_zero);
     verdict.bit_equal = verdict.bit_equal && equal;
     if (equal) continue;
     const double allowed =
@@ -80,12 +81,13 @@ Verdict check(const Array& got, const Expected& wanted, bool exact) {
   return verdict;
 }
 
-Verdict check(const Outputs& got, const std::vector<Expected>& wanted, bool exact) {
+Verdict check(const Outputs& got, const std::vector<Expected>& wanted,
+              const CheckOptions& options) {
   if (got.size() != wanted.size())
     return wrong(join(got.size(), " outputs instead of ", wanted.size()));
   Verdict all;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    Verdict one = check(got[i], wanted[i], exact);
+    Verdict one = check(got[i], wanted[i], options);
     all.bit_equal = all.bit_equal && one.bit_equal;
     all.worst = std::max(all.worst, one.worst);
     if (!one.mismatch || all.mismatch) continue;
@@ -95,12 +97,15 @@ Verdict check(const Outputs& got, const std::vector<Expected>& wanted, bool exac
   return all;
 }
 
-std::vector<std::byte> bytes_of(const Outputs& outputs) {
-  std::vector<std::byte> all;
+bool zeros_differ(DeviceClass device_class) {
+  return device_class == DeviceClass::emulated;
+}
+
+std::vector<Expected> as_expected(const Outputs& outputs) {
+  std::vector<Expected> all;
   for (const Array& output : outputs) {
-    const std::size_t begin = all.size();
-    all.resize(begin + output.bytes());
-    output.read(std::span<std::byte>(all).subspan(begin));
+    DoubleArray wide = widen(output);
+    all.push_back({wide.shape, wide.dtype, std::move(wide.values), {}});
   }
   return all;
 }

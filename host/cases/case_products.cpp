@@ -119,6 +119,26 @@ const RegisterCases shapes{[] {
   }
 }};
 
+/// Every pair of dtypes with and without a bias. Each is a kernel of its own, so the fast run takes
+/// the equal pairs, and all pairs of one width.
+void add_types(const QuantizationParams& params, DType x, DType stored) {
+  const bool affine = params.mode == QuantizationMode::affine;
+  if (!affine && stored != x) return;
+  const CaseTraits traits{.full = x != stored && (params.bit_count() != 4 || params.group() != 64)};
+  for (const std::int64_t m : {1, 12}) {
+    Product p{.x = x, .stored = stored, .params = params, .m = m, .n = 66, .k = 320};
+    add_product(p, traits);
+    p.has_bias = true;
+    add_product(p, {.full = traits.full || x != stored});
+    p.data = Data::lognormal;
+    p.dtype = x;
+    add_product(p, {.full = true});
+    p.has_bias = false;
+    p.dtype = DType::f32;
+    add_product(p, {.full = traits.full || (x != DType::f32 && stored == DType::f32)});
+  }
+}
+
 const RegisterCases kinds{[] {
   for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
     for (const Data data : {Data::lognormal, Data::zeros, Data::one_hot, Data::extreme}) {
@@ -126,35 +146,7 @@ const RegisterCases kinds{[] {
       add_product({.data = data, .params = params, .m = 19, .n = 70, .k = 384});
     }
     for (const DType x : float_types) {
-      for (const DType stored : float_types) {
-        if (params.mode == QuantizationMode::mxfp4 && stored != x) continue;
-        for (const std::int64_t m : {1, 12}) {
-          for (const bool has_bias : {false, true})
-            add_product({.x = x,
-                         .stored = stored,
-                         .params = params,
-                         .m = m,
-                         .n = 66,
-                         .k = 320,
-                         .has_bias = has_bias});
-          add_product({.x = x,
-                       .stored = stored,
-                       .params = params,
-                       .m = m,
-                       .n = 66,
-                       .k = 320,
-                       .dtype = DType::f32});
-          add_product({.data = Data::lognormal,
-                       .x = x,
-                       .stored = stored,
-                       .params = params,
-                       .m = m,
-                       .n = 66,
-                       .k = 320,
-                       .has_bias = true,
-                       .dtype = x});
-        }
-      }
+      for (const DType stored : float_types) add_types(params, x, stored);
     }
   }
   for (const DType integer : {DType::u8, DType::u32, DType::i32})

@@ -55,8 +55,8 @@ struct VerifyOptions {
 };
 
 /// Runs the golden cases of a directory on each device. The directory holds manifest.json and one
-/// safetensors file per family; docs/formats.md describes both. The entries of `errors` and
-/// `accepted` are the family "validation", the small model is "checkpoint".
+/// safetensors file per family (see golden_manifest.hpp). The entries of `errors` and `accepted`
+/// are the family "validation", the small model is "checkpoint".
 ///
 /// Throws FormatError when the manifest or a file that is needed cannot be read, ArgumentError when
 /// there is no family of that name. A case that goes wrong is a result, not an exception.
