@@ -1,7 +1,7 @@
-// y = x W^T (+ bias) for one row x, over the prepared layout, in the canonical order: blocks of 256
-// k, in them groups, t = fma(scale, sum code x, t) and u = fma(bias, sum x, u), p = t + u, and the
-// tree over blocks. One work-item per work-group; each takes an equal run of row blocks and walks
-// ROWS rows at once, so the words are one stream.
+// y = x W^T (+ bias) for one or a few rows x, over the prepared layout, in the canonical order:
+// blocks of 256 k, in them groups, t = fma(scale, sum code x, t) and u = fma(bias, sum x, u),
+// p = t + u, and the tree over blocks. One work-item per work-group; each takes an equal run of row
+// blocks and walks ROWS rows at once, so the words are one stream.
 #include "common/epilogue.clh"
 #include "common/prepared.clh"
 #include "common/tree.clh"
@@ -128,7 +128,8 @@ INLINE void row_block(const global uint* words, const global s_t* scales, const 
   for (int c = 0; c < CHAINS; c++) y[c] = stack[c];
 }
 
-// scratch: per work-group, width floats for x and as many group sums, rounded up to 8.
+// Grid: work-groups that share the row blocks out, rows of x. scratch: per work-group, width floats
+// for x and its group sums, rounded up to 8.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     const global x_t* restrict x, ulong x_at, const global uint* restrict words, ulong words_at,
     const global s_t* restrict scales, ulong scales_at, const global b_t* restrict biases,
@@ -137,9 +138,10 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     int width) {
   const int groups = width / GROUP;
   const size_t share = (size_t)width + (groups + 7) / 8 * 8;
-  global float* staged = scratch + scratch_at + get_group_id(0) * share;
+  const size_t m = get_group_id(1);
+  global float* staged = scratch + scratch_at + (m * get_num_groups(0) + get_group_id(0)) * share;
   global float* sums = staged + width;
-  const bool in_place = stage_x(x + x_at, staged, sums, width);
+  const bool in_place = stage_x(x + x_at + m * width, staged, sums, width);
 
   const long row_blocks = (rows + ROWS - 1) / ROWS;
   const long begin = row_blocks * get_group_id(0) / get_num_groups(0);
@@ -155,6 +157,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     else
       row_block(w, s, z, staged, sums, width, false, product);
     for (int c = 0; c < CHAINS; c++)
-      finish16(product[c], b * ROWS + c * 16, rows, bias + bias_at, y + y_at);
+      finish16(product[c], b * ROWS + c * 16, rows, bias + bias_at, y + y_at + m * rows);
   }
 }

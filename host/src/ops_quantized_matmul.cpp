@@ -71,11 +71,12 @@ void run_vector(const Product& p, const ProductTuning& tuning, const Array& out,
   const Kernel kernel = stream.device().kernel(
       {kernels(), "qmv.cl", "qmv", prepared_constants(p, tuning, stream.device())});
   const std::int64_t groups = p.shape.k / p.w.params().group();
-  const Array scratch =
-      Array::empty({tuning.work_groups, p.shape.k + (groups + 7) / 8 * 8}, DType::f32, stream);
-  launch(stream, kernel, Grid::groups(static_cast<std::size_t>(tuning.work_groups)), p.x, w.words,
-         w.scales, w.biases ? *w.biases : w.scales, p.bias ? *p.bias : p.x, scratch, out,
-         int_of(p.shape.n), int_of(p.shape.k));
+  const Array scratch = Array::empty(
+      {p.shape.m, tuning.work_groups, p.shape.k + (groups + 7) / 8 * 8}, DType::f32, stream);
+  const Grid grid = Grid::groups(static_cast<std::size_t>(tuning.work_groups),
+                                 static_cast<std::size_t>(p.shape.m));
+  launch(stream, kernel, grid, p.x, w.words, w.scales, w.biases ? *w.biases : w.scales,
+         p.bias ? *p.bias : p.x, scratch, out, int_of(p.shape.n), int_of(p.shape.k));
 }
 
 void run_tile(const Product& p, const ProductTuning& tuning, const Array& out,

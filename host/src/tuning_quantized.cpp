@@ -10,6 +10,9 @@ namespace {
 /// The tree's stack in the vector kernels holds 2^15 blocks of 256.
 constexpr std::int64_t widest_prepared = std::int64_t{256} << 15;
 
+/// Up to here the vector kernel, once a row, takes less time than one tile of eight rows.
+constexpr std::int64_t few_rows = 3;
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
@@ -51,7 +54,7 @@ ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape
   if (rows == 0 || shape.k > widest_prepared) return choose_plain(device);
   ProductTuning tuning;
   tuning.rows = rows;
-  if (shape.m == 1) {
+  if (shape.m <= few_rows) {
     tuning.kernel = ProductKernel::vector;
     tuning.prefetch = 128;
     tuning.work_groups =

@@ -13,14 +13,14 @@ struct ProductShape {
 
 enum class ProductKernel {
   plain,   ///< MLX's rows as they are, one work-item per element: any device
-  vector,  ///< prepared rows, one row of x
+  vector,  ///< prepared rows, each row of x by itself
   tile,    ///< prepared rows, eight rows of x at a time
 };
 
 struct ProductTuning {
   ProductKernel kernel = ProductKernel::plain;
   int rows = 0;         ///< of a block of the prepared layout
-  int work_groups = 1;  ///< of the vector kernel
+  int work_groups = 1;  ///< of the vector kernel, for each row of x
   int tiles = 1;        ///< of rows of x in a work-group of the tile kernel
   int prefetch = 0;     ///< vectors of 16 words ahead, where the compiler knows how
   int work_items = 1;   ///< in a work-group of the plain kernel
