@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -101,7 +102,7 @@ void sweep_temporaries(const fs::path& directory) {
 }
 
 std::optional<fs::path> cache_directory() {
-  const auto directory = wanted_directory();
+  auto directory = wanted_directory();
   if (environment("CLMX_CACHE").value_or("on") == "off" || !directory) return std::nullopt;
   std::error_code error;
   if (directory->has_parent_path()) fs::create_directories(directory->parent_path(), error);
@@ -117,11 +118,11 @@ std::optional<fs::path> cache_directory() {
 
 fs::path entry_path(const fs::path& directory, std::string_view key) {
   const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
-  char digits[33];
-  std::snprintf(digits, sizeof digits, "%016llx%016llx",
+  std::array<char, 33> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx%016llx",
                 static_cast<unsigned long long>(hash.high64),
                 static_cast<unsigned long long>(hash.low64));
-  return directory / (std::string(digits) + ".clbin");
+  return directory / (std::string(digits.data()) + ".clbin");
 }
 
 std::optional<StoredBinary> load_binary(std::string_view key) {

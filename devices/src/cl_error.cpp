@@ -1,7 +1,7 @@
 #include "cl_error.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <array>
 
 namespace clmx {
 namespace {
@@ -12,8 +12,10 @@ struct NamedCode {
 };
 
 #define CLMX_CODE(name) \
-  { name, #name }
-const NamedCode named_codes[] = {
+  NamedCode {           \
+    name, #name         \
+  }
+constexpr std::array named_codes{
     CLMX_CODE(CL_SUCCESS),
     CLMX_CODE(CL_DEVICE_NOT_FOUND),
     CLMX_CODE(CL_DEVICE_NOT_AVAILABLE),
@@ -66,16 +68,16 @@ const NamedCode named_codes[] = {
     CLMX_CODE(CL_INVALID_PROPERTY),
     CLMX_CODE(CL_INVALID_COMPILER_OPTIONS),
     CLMX_CODE(CL_INVALID_LINKER_OPTIONS),
-    {-1001, "CL_PLATFORM_NOT_FOUND_KHR"},
+    NamedCode{-1001, "CL_PLATFORM_NOT_FOUND_KHR"},
 };
 #undef CLMX_CODE
 
 }  // namespace
 
 std::string_view code_name(cl_int code) {
-  const auto* found = std::find_if(std::begin(named_codes), std::end(named_codes),
+  const auto* found = std::find_if(named_codes.begin(), named_codes.end(),
                                    [code](const NamedCode& known) { return known.code == code; });
-  return found == std::end(named_codes) ? "unknown code" : found->name;
+  return found == named_codes.end() ? "unknown code" : found->name;
 }
 
 std::string describe_code(cl_int code) {

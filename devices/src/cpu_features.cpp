@@ -2,6 +2,7 @@
 
 #include <iomanip>
 #include <sstream>
+#include <utility>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -16,8 +17,8 @@ std::string cpu_features() {
   text << std::hex;
 #if defined(__x86_64__) || defined(__i386__)
   // Leaf 1 has the core's number in ebx: only ecx and edx are features.
-  const unsigned leaves[][2] = {{1, 0}, {7, 0}, {7, 1}, {0x80000001U, 0}};
-  for (const auto& [leaf, part] : leaves) {
+  using Leaf = std::pair<unsigned, unsigned>;
+  for (const auto& [leaf, part] : {Leaf{1, 0}, Leaf{7, 0}, Leaf{7, 1}, Leaf{0x80000001U, 0}}) {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (__get_cpuid_count(leaf, part, &eax, &ebx, &ecx, &edx) == 0) continue;
     text << leaf << '.' << part << ':' << (leaf == 7 ? ebx : 0) << ',' << ecx << ',' << edx << ' ';

@@ -1,6 +1,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <map>
 #include <tuple>
@@ -20,10 +21,10 @@ struct Found {
 };
 
 std::string hex_hash(const std::string& text) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx",
+  std::array<char, 17> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx",
                 static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return digits;
+  return digits.data();
 }
 
 int rank(const DeviceInfo& info) {

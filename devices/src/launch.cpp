@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 
@@ -32,9 +32,9 @@ void check_arguments(const DeviceState& device, const KernelState& kernel,
 }
 
 void check_grid(const DeviceState& device, const KernelState& kernel, const Grid& grid) {
-  const bool driver_chooses = grid.local[0] == 0 && grid.local[1] == 0 && grid.local[2] == 0;
+  const bool driver_chooses = grid.local == std::array<std::size_t, 3>{};
   std::size_t group = 1;
-  for (int axis = 0; axis < 3; ++axis) {
+  for (std::size_t axis = 0; axis < 3; ++axis) {
     const std::size_t global = grid.global[axis], local = grid.local[axis];
     require(global > 0, kernel.entry, "the global size is 0 along axis ", axis);
     if (driver_chooses) continue;
@@ -74,23 +74,23 @@ class ArgumentSetter {
     if (buffer != nullptr) buffer->uses.note(use_);
     const cl_mem memory = buffer == nullptr ? nullptr : buffer->block.memory();
     // The block's number tells memory apart: a driver may use a released cl_mem's address again.
-    set(memory, memory == nullptr ? 0 : buffer->block.number);
-    set(argument.offset, argument.offset);
+    set(memory, sizeof(cl_mem), memory == nullptr ? 0 : buffer->block.number);
+    set(argument.offset, sizeof argument.offset, argument.offset);
   }
   template <class Scalar>
   void operator()(Scalar value) {
     std::uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof value);
-    set(value, bits);
+    set(value, sizeof value, bits);
   }
 
  private:
   template <class Value>
-  void set(Value value, std::uint64_t bits) {
+  void set(Value value, std::size_t bytes, std::uint64_t bits) {
     StreamKernel::Slot& slot = kernel_.slots[index_];
     if (!slot.set || slot.bits != bits) {
       slot.set = false;
-      const cl_int status = clSetKernelArg(kernel_.object(), index_, sizeof value, &value);
+      const cl_int status = clSetKernelArg(kernel_.object(), index_, bytes, &value);
       if (status != CL_SUCCESS) {
         throw_device_error(stream_.device.info, "clSetKernelArg", status,
                            join("argument ", index_, " of ", kernel_.kernel->entry));
@@ -108,8 +108,8 @@ class ArgumentSetter {
 
 // The binary saved for the next start holds what drivers generate at the first launch in a shape.
 void note_shape(StreamKernel& kernel, const Grid& grid) {
-  if (std::equal(grid.local, grid.local + 3, kernel.local)) return;
-  std::copy(grid.local, grid.local + 3, kernel.local);
+  if (grid.local == kernel.local) return;
+  kernel.local = grid.local;
   ProgramState& program = *kernel.kernel->program;
   const std::lock_guard lock(program.mutex);
   const auto [_, added] = program.shapes.insert(
@@ -120,9 +120,9 @@ void note_shape(StreamKernel& kernel, const Grid& grid) {
 }
 
 cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const Grid& grid, cl_event* event) {
-  const std::size_t* const local = grid.local[0] == 0 ? nullptr : grid.local;
-  return clEnqueueNDRangeKernel(stream.queue(), kernel.object(), 3, nullptr, grid.global, local, 0,
-                                nullptr, event);
+  const std::size_t* const local = grid.local[0] == 0 ? nullptr : grid.local.data();
+  return clEnqueueNDRangeKernel(stream.queue(), kernel.object(), 3, nullptr, grid.global.data(),
+                                local, 0, nullptr, event);
 }
 
 cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid& grid) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -24,7 +25,7 @@ struct StreamKernel {
   const KernelState* kernel = nullptr;
   cl::Kernel object;
   std::vector<Slot> slots;
-  std::size_t local[3] = {0, 0, 0};
+  std::array<std::size_t, 3> local{};
 };
 
 struct StreamState {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -82,8 +83,8 @@ FlatSource flatten_source(const KernelLibrary& library, std::string_view file);
 
 /// Global and local size in work-items, up to three dimensions. Local {0,0,0}: the driver chooses.
 struct Grid {
-  std::size_t global[3] = {1, 1, 1};
-  std::size_t local[3] = {1, 1, 1};
+  std::array<std::size_t, 3> global{1, 1, 1};
+  std::array<std::size_t, 3> local{1, 1, 1};
 
   /// n work-items in work-groups of `group`; n is rounded up to a multiple (kernels check their
   /// bounds).
