@@ -18,6 +18,7 @@ namespace {
 
 constexpr KernelSource stream_source{"stream.cl", R"(
 kernel void stream(const global uint16* from, ulong from_at, global uint* to, ulong to_at, ulong count) {
+  from += from_at;
   const size_t share = (count + get_num_groups(0) - 1) / get_num_groups(0);
   const size_t begin = get_group_id(0) * share, end = min(begin + share, (size_t)count);
   uint16 a = 0, b = 0, c = 0, d = 0;
@@ -144,6 +145,47 @@ void run(benchmark::State& state, const Case& c) {
   state.counters["GFLOP/s"] = flops * products / product_time * 1e-9;
 }
 
+/// All products of one decoded token of SmolLM2-135M: 30 layers with fused projections, and the
+/// head.
+void run_chain(benchmark::State& state) {
+  const QuantizationParams affine4{QuantizationMode::affine, 32, 4};
+  const Stream stream = default_device().default_stream();
+  struct Step {
+    Array x;
+    QuantizedWeight w;
+  };
+  std::vector<Step> steps;
+  std::size_t bytes = 0;
+  const auto add = [&](std::int64_t n, std::int64_t k, const QuantizationParams& params) {
+    const std::vector<float> ones(static_cast<std::size_t>(k), 1.0f);
+    const Case c{1, n, k, params, DType::f16, false};
+    steps.push_back({Array::from(ones, {1, k}), make_weights(c, 0).front()});
+    bytes += steps.back().w.bytes();
+  };
+  for (int layer = 0; layer < 30; ++layer) {
+    add(960, 576, affine4);
+    add(576, 576, affine4);
+    add(3072, 576, affine4);
+    add(576, 1536, affine4);
+  }
+  add(49152, 576, {QuantizationMode::affine, 32, 8});
+  const auto token = [&] {
+    for (const Step& step : steps) quantized_matmul(step.x, step.w, {}, stream);
+  };
+  seconds(stream, 1, token);
+  StreamReader reader(stream, bytes, bytes);
+  double token_time = 0, stream_time = 0;
+  for (auto _ : state) {
+    const double time = seconds(stream, 10, token);
+    stream_time += seconds(stream, 10, [&] { reader.enqueue(); });
+    token_time += time;
+    state.SetIterationTime(time / 10);
+  }
+  state.counters["GB/s"] =
+      static_cast<double>(bytes) * 10 * static_cast<double>(state.iterations()) / token_time * 1e-9;
+  state.counters["of_stream"] = stream_time / token_time;
+}
+
 void add_shape(std::int64_t n, std::int64_t k, const QuantizationParams& params, DType scales) {
   for (const std::int64_t m : {1, 8, 32, 128, 512})
     for (const bool cold : {false, true}) {
@@ -159,6 +201,10 @@ void add_shape(std::int64_t n, std::int64_t k, const QuantizationParams& params,
 
 /// SmolLM2-135M's fused projections and head, and one shape of larger models in each format.
 void add_all() {
+  benchmark::RegisterBenchmark("smollm2_token", run_chain)
+      ->UseManualTime()
+      ->Iterations(9)
+      ->Unit(benchmark::kMicrosecond);
   const QuantizationParams affine4{QuantizationMode::affine, 32, 4};
   for (const auto& [n, k] : {std::pair<int, int>{960, 576}, {576, 576}, {3072, 576}, {576, 1536}})
     add_shape(n, k, affine4, DType::f16);
