@@ -17,7 +17,7 @@ BufferState::~BufferState() {
       if (size > 0) device.pool.give(std::move(block));
       break;
     case Kind::unpooled:
-      if (size > 0) device.pool.release(std::move(block));
+      if (size > 0) device.pool.forget(block);
       break;
     case Kind::wrapped:
       device.pool.hold(std::move(host), std::move(block.memory), uses.all());

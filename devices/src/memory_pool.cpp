@@ -112,7 +112,7 @@ void MemoryPool::give(Block block) {
   free_[block.capacity].push_back(std::move(block));
 }
 
-void MemoryPool::release(Block block) {
+void MemoryPool::forget(const Block& block) {
   const std::lock_guard lock(mutex_);
   stats_.active_bytes -= block.capacity;
 }

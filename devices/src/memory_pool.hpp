@@ -39,8 +39,8 @@ class MemoryPool {
   Block take_exact(std::size_t bytes);
   /// Back into the pool, or to the driver when the pool is full.
   void give(Block block);
-  /// Straight back to the driver.
-  void release(Block block);
+  /// The block is about to go back to the driver.
+  void forget(const Block& block);
   /// Keeps host bytes alive until the uses are complete.
   void hold(HostBytes bytes, cl::Buffer memory, std::vector<Use> uses);
   /// Lets go of held host bytes whose uses are complete.

@@ -24,6 +24,7 @@ std::vector<LaunchTime> Stream::take_profile() const {
     samples.swap(state_->samples);
   }
   std::vector<LaunchTime> times;
+  times.reserve(samples.size());
   for (const auto& sample : samples) times.push_back(measured(sample, state_->device.info));
   return times;
 }

@@ -7,7 +7,7 @@
 namespace clmx {
 namespace {
 
-constexpr KernelSource probe_files[] = {{"wrap_probe.cl", R"(
+constexpr std::array probe_files{KernelSource{"wrap_probe.cl", R"(
 kernel void wrap_probe(const global uchar* from, ulong from_at, global uchar* to, ulong to_at) {
   to[to_at + get_global_id(0)] = from[from_at + get_global_id(0)];
 })"}};
