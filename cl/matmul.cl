@@ -11,6 +11,10 @@
 #define K_PER_BLOCK 256
 #define TREE_DEPTH 26
 
+// A chain from +0 ends in -0 where a product underflows, or where a driver's fma in software
+// returns a b for fma(a, b, +0): here it ends in +0 everywhere.
+#define WITHOUT_MINUS_ZERO(F, I, v) as_##F(select(as_##I(v), (I)0, as_##I(v) == (I)0x80000000))
+
 typedef STORAGE(A) a_t;
 typedef STORAGE(B) b_t;
 typedef STORAGE(Y) y_t;
@@ -81,7 +85,7 @@ inline void add_block(const global a_t* const* a, const global b_t* b, long widt
       for (int r = 0; r < TILE; r++) sum[r] = fma(rest[i], (float16)LOAD(A, a[r], k + i), sum[r]);
   }
 #pragma unroll
-  for (int r = 0; r < TILE; r++) result[r] = sum[r];
+  for (int r = 0; r < TILE; r++) result[r] = WITHOUT_MINUS_ZERO(float16, int16, sum[r]);
 }
 
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
@@ -129,6 +133,7 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
     const long last = min(k, (block + 1) * K_PER_BLOCK);
     for (long i = block * K_PER_BLOCK; i < last; i++)
       sum = fma(LOAD(B, b, i * step), LOAD(A, a, i), sum);
+    sum = WITHOUT_MINUS_ZERO(float, int, sum);
     for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--)
       sum = stack[--top] + sum;
     stack[top++] = sum;
