@@ -1,6 +1,7 @@
 #include "host_quantize.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -43,7 +44,7 @@ float e8m0(int byte) {
 }
 
 float e2m1(std::uint32_t code) {
-  constexpr float magnitudes[] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+  constexpr std::array magnitudes{0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
   return std::copysign(magnitudes[code & 7u], code < 8u ? 1.0f : -1.0f);
 }
 

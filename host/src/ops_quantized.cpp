@@ -57,7 +57,7 @@ Constants dequantize_constants(const QuantizedArrays& w, const QuantizationParam
 Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& params,
                            DType arithmetic, DType result, const Stream& stream) {
   const std::int64_t width = quantized_width(w.packed, params);
-  const Array out = Array::empty(w.packed.shape().with(-1, width), result, stream);
+  Array out = Array::empty(w.packed.shape().with(-1, width), result, stream);
   if (out.size() == 0) return out;
   Constants constants = dequantize_constants(w, params, arithmetic, result);
   constants.emplace_back("INDEX", DType::i32);
@@ -81,7 +81,7 @@ DType stored_dtype(const QuantizedArrays& w) {
 }
 
 Array dequantize_checked(const QuantizedArrays& w, const QuantizationParams& params,
-                         std::optional<DType> dtype, StreamOrDevice s) {
+                         std::optional<DType> dtype, const StreamOrDevice& s) {
   const DType result = dtype.value_or(stored_dtype(w));
   require(is_float(result), "dequantize", "the result must be a float array, not ", result);
   const DType arithmetic = w.biases ? stored_dtype(w) : result;
@@ -121,7 +121,7 @@ Array gather_on_host(const Array& rows, const QuantizedWeight& w, DType arithmet
 
 Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result,
                        const Stream& stream) {
-  const Array out = Array::empty({rows.size(), w.in_features()}, result, stream);
+  Array out = Array::empty({rows.size(), w.in_features()}, result, stream);
   Constants constants = dequantize_constants(arrays_of(w), w.params(), arithmetic, result);
   constants.emplace_back("INDEX", rows.dtype());
   const Kernel kernel = stream.device().kernel(

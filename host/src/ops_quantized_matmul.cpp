@@ -116,7 +116,7 @@ Array run(const Product& p, const Stream& stream) {
   const DeviceInfo& device = stream.device().info();
   const ProductTuning tuning =
       p.keeps_weight ? choose_product(device, p.shape) : choose_plain(device);
-  const Array out = Array::empty({p.shape.m, p.shape.n}, p.result, stream);
+  Array out = Array::empty({p.shape.m, p.shape.n}, p.result, stream);
   switch (tuning.kernel) {
     case ProductKernel::plain:
       run_plain(p, tuning, out, stream);
@@ -172,7 +172,7 @@ void check_loose(const Array& x, const Array& w, const Array& scales,
 }
 
 Array multiply_checked(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
-                       bool keeps_weight, StreamOrDevice s) {
+                       bool keeps_weight, const StreamOrDevice& s) {
   check_product(x, w, options);
   const Stream stream = s.resolve();
   const DType natural = promoted(x, w);
@@ -193,6 +193,7 @@ Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOption
   return multiply_checked(x, w, options, true, s);
 }
 
+// MLX's own signature. NOLINTNEXTLINE(readability-function-size)
 Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
                        const std::optional<Array>& biases, bool transpose,
                        const QuantizationParams& params, StreamOrDevice s) {

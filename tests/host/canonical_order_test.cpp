@@ -115,7 +115,7 @@ TEST(CanonicalOrder, RowOfManyHasTheBitsOfOne) {
 TEST(CanonicalOrder, EveryDeviceHasTheSameBits) {
   std::vector<float> first;
   const QuantizedWeight w = random_weight(96, 576, affine4_g32, 21);
-  const Array x = Array::from(normals(3 * 576, 22), {3, 576});
+  const Array x = Array::from(normals(count(3, 576), 22), {3, 576});
   for (const Device& device : test_devices()) {
     const std::vector<float> y = quantized_matmul(x, w, {}, device).to_vector<float>();
     if (first.empty()) first = y;

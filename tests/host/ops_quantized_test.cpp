@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <thread>
@@ -20,7 +21,7 @@ using namespace testing_support;
 const QuantizationParams affine4{QuantizationMode::affine, 32, 4};
 const QuantizationParams affine8{QuantizationMode::affine, 64, 8};
 const QuantizationParams mxfp4{QuantizationMode::mxfp4};
-constexpr DType floats[] = {DType::f32, DType::f16, DType::bf16};
+constexpr std::array floats{DType::f32, DType::f16, DType::bf16};
 
 /// Equal shapes, dtypes and bits; of floats any NaN equals any other.
 bool same(const Array& a, const Array& b) {
@@ -129,7 +130,7 @@ TEST(Quantize, Mxfp4ScalesRoundUpAndWrapAroundBelowTheSmallest) {
 
 TEST(Quantize, KeepsLeadingAxesAndEmptyShapes) {
   for (const Device& device : test_devices()) {
-    const Array w = Array::from(normals(2 * 3 * 64, 9), {2, 3, 64});
+    const Array w = Array::from(normals(count(6, 64), 9), {2, 3, 64});
     const QuantizedArrays q = quantize_arrays(w, affine4, device);
     EXPECT_EQ(q.packed.shape(), (Shape{2, 3, 8}));
     EXPECT_EQ(q.scales.shape(), (Shape{2, 3, 2}));
@@ -141,7 +142,7 @@ TEST(Quantize, KeepsLeadingAxesAndEmptyShapes) {
 }
 
 TEST(Quantize, RefusesWhatMlxRefuses) {
-  const Array matrix = Array::from(std::vector<float>(4 * 96), {4, 96});
+  const Array matrix = Array::from(std::vector<float>(count(4, 96)), {4, 96});
   EXPECT_THROW(quantize_arrays(matrix), ArgumentError);  // 96 is no multiple of 64
   EXPECT_THROW(quantize_arrays(matrix, {QuantizationMode::affine, 48}), ArgumentError);
   EXPECT_THROW(quantize_arrays(matrix, {QuantizationMode::mxfp4, 64}), ArgumentError);
@@ -184,7 +185,7 @@ TEST(Dequantize, Mxfp4IsBf16UnlessToldAndKeepsInfiniteScales) {
 }
 
 TEST(Dequantize, TakesBiasesThatBroadcastAndMixedTypes) {
-  const Array packed = Array::from(std::vector<std::uint32_t>(2 * 8, 0x11111111), {2, 8});
+  const Array packed = Array::from(std::vector<std::uint32_t>(16, 0x11111111), {2, 8});
   const Array scales = float_array({1, 2, 3, 4}, {2, 2}, DType::f16);
   const Array biases = Array::from(std::vector<float>{10, 20}, {2, 1});
   for (const Device& device : test_devices()) {
@@ -216,7 +217,7 @@ TEST(GatherDequantize, TakesRowsFromEitherEnd) {
       const auto flat = floats_of(picked), expected = floats_of(all);
       for (std::size_t i = 0; i < 4; ++i)
         for (std::size_t k = 0; k < 128; ++k)
-          EXPECT_EQ(flat[i * 128 + k], expected[(i % 2 ? 0u : 5u) * 128 + k]);
+          EXPECT_EQ(flat[i * 128 + k], expected[(i % 2 ? 0 : std::size_t{5}) * 128 + k]);
     }
 }
 
@@ -246,7 +247,7 @@ TEST(GatherDequantize, RefusesHostRowsOutOfRangeAndClampsDeviceRows) {
     const Array computed = argmax(Array::from(std::vector<float>{0, 0, 0, 0, 1}, {1, 5}), device);
     const auto clamped = gather_dequantize(computed, w, {}, device).to_vector<float>();
     const auto all = dequantize(w, {}, device).to_vector<float>();
-    EXPECT_EQ(clamped, std::vector<float>(all.begin() + 2 * 64, all.end()));
+    EXPECT_EQ(clamped, std::vector<float>(all.end() - 64, all.end()));
     EXPECT_THROW(gather_dequantize(Array::from(std::vector<float>{0}, {1}), w, {}, device),
                  ArgumentError);
   }
@@ -258,7 +259,7 @@ TEST(QuantizedMatmul, PromotesLikeMlx) {
          {std::pair{DType::f32, DType::f16}, std::pair{DType::f16, DType::bf16},
           std::pair{DType::bf16, DType::bf16}}) {
       const QuantizedWeight w = random_weight(8, 64, {affine4, scales}, 2);
-      const Array x = float_array(normals(2 * 64, 3), {2, 64}, x_type);
+      const Array x = float_array(normals(count(2, 64), 3), {2, 64}, x_type);
       const Array y = quantized_matmul(x, w, {}, device);
       EXPECT_EQ(y.dtype(), promote(x_type, scales));
       const HostWeight host(w);
@@ -286,7 +287,7 @@ TEST(QuantizedMatmul, BiasIsASeparateAddition) {
 TEST(QuantizedMatmul, TakesVectorsBatchesAndIntegers) {
   for (const Device& device : test_devices()) {
     const QuantizedWeight w = random_weight(10, 64, {affine4, DType::f16}, 2);
-    const Array batch = Array::from(normals(2 * 3 * 64, 3), {2, 3, 64});
+    const Array batch = Array::from(normals(count(6, 64), 3), {2, 3, 64});
     EXPECT_EQ(quantized_matmul(batch, w, {}, device).shape(), (Shape{2, 3, 10}));
     EXPECT_EQ(quantized_matmul(batch.rows(0, 1).reshape({192}).rows(0, 64), w, {}, device).shape(),
               (Shape{10}));
@@ -330,7 +331,7 @@ TEST(QuantizedMatmul, RefusesWhatDoesNotFit) {
 
 TEST(QuantizedMatmul, LooseSpellingIsCheckedAsMlxChecks) {
   const QuantizedWeight w = random_weight(4, 128, {affine4, DType::f32}, 2);
-  const Array x = Array::from(normals(2 * 128, 1), {2, 128});
+  const Array x = Array::from(normals(count(2, 128), 1), {2, 128});
   const auto loose = [&](const Array& packed, const std::optional<Array>& biases,
                          const QuantizationParams& params) {
     return quantized_matmul(x, packed, w.scales(), biases, true, params);
@@ -350,6 +351,7 @@ TEST(QuantizedMatmul, ThreadsShareOnePreparedWeight) {
     const Array x = Array::from(normals(256, 3), {1, 256});
     std::vector<std::vector<float>> results(4);
     std::vector<std::thread> threads;
+    threads.reserve(results.size());
     for (auto& result : results)
       threads.emplace_back(
           [&] { result = quantized_matmul(x, w, {}, device.new_stream()).to_vector<float>(); });

@@ -107,7 +107,7 @@ TEST(QuantizedWeight, ConcatenationKeepsEveryRowsBits) {
                                            random_weight(7, 96, format, 2)};
   const QuantizedWeight whole = QuantizedWeight::concatenate(parts);
   EXPECT_EQ(whole.out_features(), 47);
-  const Array x = Array::from(normals(3 * 96, 3), {3, 96});
+  const Array x = Array::from(normals(count(3, 96), 3), {3, 96});
   for (const Device& device : test_devices()) {
     const auto y = quantized_matmul(x, whole, {}, device).to_vector<float>();
     const auto first = quantized_matmul(x, parts[0], {}, device).to_vector<float>();

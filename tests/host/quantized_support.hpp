@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -95,7 +96,7 @@ struct HostWeight {
     const auto bits = static_cast<std::size_t>(params.bit_count());
     const std::size_t at = n * static_cast<std::size_t>(width) + k;
     const std::uint32_t code = words[at * bits / 32] >> (at * bits % 32) & ((1u << bits) - 1u);
-    constexpr float e2m1[] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+    constexpr std::array e2m1{0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
     if (affine()) return static_cast<float>(code);
     return code < 8 ? e2m1[code] : -e2m1[code - 8];
   }
