@@ -43,8 +43,8 @@ Constants format_constants(const Product& p) {
 Constants prepared_constants(const Product& p, const ProductTuning& tuning, const Device& device) {
   Constants constants = format_constants(p);
   constants.emplace_back("ROWS", tuning.rows);
-  constants.emplace_back("PREFETCH", compiles_prefetch(device) ? tuning.prefetch : 0);
-  const bool permutes = p.w.params().mode == QuantizationMode::mxfp4 && compiles_permute(device);
+  constants.emplace_back("PREFETCH", can_prefetch(device) ? tuning.prefetch : 0);
+  const bool permutes = p.w.params().mode == QuantizationMode::mxfp4 && can_permute(device);
   constants.emplace_back("PERMUTE", permutes ? 1 : 0);
   return constants;
 }
