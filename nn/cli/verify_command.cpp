@@ -1,5 +1,6 @@
 #include "verify_golden.hpp"
 
+#include <array>
 #include <iostream>
 #include <memory>
 
@@ -18,10 +19,13 @@ struct GoldenOptions {
   std::optional<std::string> family;
 };
 
-constexpr std::pair<const char*, Outcome> outcome_names[] = {
-    {"bit_equal", Outcome::bit_equal},     {"within", Outcome::within},
-    {"refused", Outcome::refused},         {"accepted", Outcome::accepted},
-    {"not_covered", Outcome::not_covered}, {"failed", Outcome::failed}};
+constexpr auto outcome_names =
+    std::to_array<std::pair<const char*, Outcome>>({{"bit_equal", Outcome::bit_equal},
+                                                    {"within", Outcome::within},
+                                                    {"refused", Outcome::refused},
+                                                    {"accepted", Outcome::accepted},
+                                                    {"not_covered", Outcome::not_covered},
+                                                    {"failed", Outcome::failed}});
 
 Json described(const FamilyResult& family) {
   Json json{{"cases", family.cases.size()}};

@@ -102,8 +102,8 @@ template <std::derived_from<Module> T>
 class Slot final : public SlotBase {
  public:
   Slot() = default;
-  Slot(std::unique_ptr<T> layer)
-      : layer_(std::move(layer)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): a layer is put into its slot as it is made.
+  Slot(std::unique_ptr<T> layer) : layer_(std::move(layer)) {}
   T* operator->() const { return layer_.get(); }
   T& operator*() const { return *layer_; }
   explicit operator bool() const { return layer_ != nullptr; }
