@@ -7,9 +7,9 @@
 namespace clmx {
 namespace {
 
-bool same_bits(double a, double b, bool any_zero) {
+bool same_bits(double a, double b) {
   if (std::isnan(a) && std::isnan(b)) return true;
-  return a == b && (std::signbit(a) == std::signbit(b) || (any_zero && a == 0));
+  return a == b && std::signbit(a) == std::signbit(b);
 }
 
 /// |got - value| in units of the allowed error. An infinite result stands for every value that
@@ -55,18 +55,18 @@ double rounded(DType dtype, double value) {
   return is_float(dtype) ? static_cast<double>(round_to(dtype, static_cast<float>(value))) : value;
 }
 
-Verdict check(const Array& got, const Expected& wanted, const CheckOptions& options) {
+Verdict check(const Array& got, const Expected& wanted, bool exact) {
   if (got.shape() != wanted.shape)
     return wrong(join("shape ", got.shape(), " instead of ", wanted.shape));
   if (got.dtype() != wanted.dtype)
     return wrong(join("dtype ", got.dtype(), " instead of ", wanted.dtype));
   const DoubleArray wide = widen(got);
-  const bool bits = options.exact || wanted.budget.empty();
+  const bool bits = exact || wanted.budget.empty();
   Verdict verdict;
   for (std::size_t i = 0; i < wide.values.size(); ++i) {
     const double value = wanted.values[i], y = wide.values[i];
     const double stored = rounded(wanted.dtype, value);
-    const bool equal = same_bits(y, stored, options.any_zero);
+    const bool equal = same_bits(y, stored);
     verdict.bit_equal = verdict.bit_equal && equal;
     if (equal) continue;
     const double allowed =
@@ -81,13 +81,12 @@ Verdict check(const Array& got, const Expected& wanted, const CheckOptions& opti
   return verdict;
 }
 
-Verdict check(const Outputs& got, const std::vector<Expected>& wanted,
-              const CheckOptions& options) {
+Verdict check(const Outputs& got, const std::vector<Expected>& wanted, bool exact) {
   if (got.size() != wanted.size())
     return wrong(join(got.size(), " outputs instead of ", wanted.size()));
   Verdict all;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    Verdict one = check(got[i], wanted[i], options);
+    Verdict one = check(got[i], wanted[i], exact);
     all.bit_equal = all.bit_equal && one.bit_equal;
     all.worst = std::max(all.worst, one.worst);
     if (!one.mismatch || all.mismatch) continue;
@@ -95,10 +94,6 @@ Verdict check(const Outputs& got, const std::vector<Expected>& wanted,
     if (got.size() > 1) all.mismatch->what = join("output ", i, ": ", one.mismatch->what);
   }
   return all;
-}
-
-bool zeros_differ(DeviceClass device_class) {
-  return device_class == DeviceClass::emulated;
 }
 
 std::vector<Expected> as_expected(const Outputs& outputs) {

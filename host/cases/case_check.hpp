@@ -28,20 +28,10 @@ double rounding_error(DType dtype, double value);
 /// The value as stored in dtype: rounded to f32 and then to it, as kernels do.
 double rounded(DType dtype, double value);
 
-struct CheckOptions {
-  bool exact = false;     ///< wants the reference's bits whatever the budget
-  bool any_zero = false;  ///< takes either zero for the other, see zeros_differ
-};
-
-/// Whether a device may give zeros of the other sign. A software fma returns a * b where c is zero,
-/// so that 0 + -0 is -0 there.
-bool zeros_differ(DeviceClass device_class);
-
-/// Element by element: bits where the reference has no budget or the options ask for them (any NaN
+/// Element by element: bits where the reference has no budget or `exact` asks for them (any NaN
 /// is NaN's equal), else |got - value| <= budget + rounding_error. Shapes and dtypes must agree.
-Verdict check(const Array& got, const Expected& wanted, const CheckOptions& options = {});
-Verdict check(const Outputs& got, const std::vector<Expected>& wanted,
-              const CheckOptions& options = {});
+Verdict check(const Array& got, const Expected& wanted, bool exact = false);
+Verdict check(const Outputs& got, const std::vector<Expected>& wanted, bool exact = false);
 
 /// Results as what another device has to give, bit for bit.
 std::vector<Expected> as_expected(const Outputs& outputs);
