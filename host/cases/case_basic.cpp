@@ -8,8 +8,6 @@
 namespace clmx {
 namespace {
 
-constexpr DType float_types[] = {DType::f32, DType::f16, DType::bf16};
-
 struct NoOptions {};
 
 double bytes_in(const Inputs& in) {
@@ -27,7 +25,7 @@ auto elementwise(double flops) {
   };
 }
 
-std::function<Inputs()> ones(std::vector<DType> dtypes, std::vector<Shape> shapes) {
+std::function<Inputs()> ones(const std::vector<DType>& dtypes, const std::vector<Shape>& shapes) {
   return [=] {
     Inputs inputs;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
@@ -181,7 +179,7 @@ const RegisterCases binary_cases{[] {
 
 template <class Run, class Reference>
 RegisterOp<NoOptions> unary_op(const char* name, Run run, Reference reference,
-                               std::vector<Rejected> rejected) {
+                               const std::vector<Rejected>& rejected) {
   return {.name = name,
           .run = [run](const Inputs& in, const NoOptions&, const Stream& s) -> Outputs {
             return {run(in[0], s)};
@@ -190,7 +188,7 @@ RegisterOp<NoOptions> unary_op(const char* name, Run run, Reference reference,
             return {reference(in[0])};
           },
           .cost = elementwise(8),
-          .rejected = std::move(rejected)};
+          .rejected = rejected};
 }
 
 const auto silu_registered =
@@ -331,8 +329,11 @@ const RegisterOp<MatmulOptions> matmul_op{
                  {"leading axes that differ", MatmulOptions{},
                   ones({DType::f32}, {{5, 2, 3}, {4, 3, 4}})}}};
 
-void add_matmul(std::int64_t m, std::int64_t k, std::int64_t n, DType a, DType b, Data data,
-                CaseTraits traits = {}) {
+/// m, k, n
+using MatmulSize = std::array<std::int64_t, 3>;
+
+void add_matmul(const MatmulSize& size, DType a, DType b, Data data, CaseTraits traits = {}) {
+  const auto [m, k, n] = size;
   for (const bool transposed : {false, true}) {
     add_case({join("matmul/", a, '_', b, "/m", m, "k", k, "n", n, '/', to_string(data),
                    transposed ? "/transposed" : ""),
@@ -342,25 +343,25 @@ void add_matmul(std::int64_t m, std::int64_t k, std::int64_t n, DType a, DType b
 }
 
 const RegisterCases matmul_cases{[] {
-  const std::int64_t sizes[][3] = {{1, 1, 1},      {1, 64, 33},   {2, 255, 9},    {3, 256, 17},
-                                   {5, 257, 31},   {8, 513, 64},  {17, 1000, 40}, {33, 96, 129},
-                                   {1, 1536, 576}, {257, 64, 65}, {64, 300, 128}};
-  for (const auto& [m, k, n] : sizes) {
+  const std::vector<MatmulSize> sizes{{1, 1, 1},      {1, 64, 33},   {2, 255, 9},    {3, 256, 17},
+                                      {5, 257, 31},   {8, 513, 64},  {17, 1000, 40}, {33, 96, 129},
+                                      {1, 1536, 576}, {257, 64, 65}, {64, 300, 128}};
+  for (const MatmulSize& size : sizes) {
     for (const Data data : {Data::normal, Data::positive, Data::lognormal})
-      add_matmul(m, k, n, DType::f32, DType::f32, data);
-    add_matmul(m, k, n, DType::f32, DType::f32, Data::integers, {.exact = true});
-    add_matmul(m, k, n, DType::f16, DType::f16, Data::normal);
-    add_matmul(m, k, n, DType::bf16, DType::f32, Data::normal);
+      add_matmul(size, DType::f32, DType::f32, data);
+    add_matmul(size, DType::f32, DType::f32, Data::integers, {.exact = true});
+    add_matmul(size, DType::f16, DType::f16, Data::normal);
+    add_matmul(size, DType::bf16, DType::f32, Data::normal);
   }
   for (const DType a : float_types) {
     for (const DType b : float_types)
-      add_matmul(6, 130, 21, a, b, Data::positive, {.full = a != b});
-    add_matmul(4, 300, 18, a, a, Data::one_hot);
-    add_matmul(4, 300, 18, a, a, Data::zeros, {.exact = true});
+      add_matmul({6, 130, 21}, a, b, Data::positive, {.full = a != b});
+    add_matmul({4, 300, 18}, a, a, Data::one_hot);
+    add_matmul({4, 300, 18}, a, a, Data::zeros, {.exact = true});
   }
-  add_matmul(4, 0, 3, DType::f32, DType::f32, Data::zeros, {.exact = true});
-  add_matmul(0, 5, 3, DType::f32, DType::f32, Data::zeros, {.exact = true});
-  add_matmul(257, 4096, 130, DType::f32, DType::f32, Data::positive, {.full = true});
+  add_matmul({4, 0, 3}, DType::f32, DType::f32, Data::zeros, {.exact = true});
+  add_matmul({0, 5, 3}, DType::f32, DType::f32, Data::zeros, {.exact = true});
+  add_matmul({257, 4096, 130}, DType::f32, DType::f32, Data::positive, {.full = true});
   for (const bool batched : {false, true}) {
     const Shape b = batched ? Shape{3, 2, 50, 9} : Shape{50, 9};
     add_case({join("matmul/f32/batched_a", b),

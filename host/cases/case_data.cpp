@@ -131,8 +131,8 @@ Array random_integers(DType dtype, const Shape& shape, Random& random, std::int6
   return array_of(values, dtype, shape);
 }
 
-std::function<Inputs(std::uint64_t)> floats(Data data, std::vector<DType> dtypes,
-                                            std::vector<Shape> shapes) {
+std::function<Inputs(std::uint64_t)> floats(Data data, const std::vector<DType>& dtypes,
+                                            const std::vector<Shape>& shapes) {
   return [=](std::uint64_t seed) {
     Random random(seed);
     Inputs inputs;

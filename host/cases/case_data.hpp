@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -7,6 +8,8 @@
 #include "op_case.hpp"
 
 namespace clmx {
+
+inline constexpr std::array float_types{DType::f32, DType::f16, DType::bf16};
 
 /// SplitMix64 (https://prng.di.unimi.it/splitmix64.c): the same numbers from every compiler.
 class Random {
@@ -44,7 +47,7 @@ Array random_integers(DType dtype, const Shape& shape, Random& random, std::int6
 Array array_of(const std::vector<double>& values, DType dtype, const Shape& shape);
 
 /// An input maker for float arrays of the given shapes.
-std::function<Inputs(std::uint64_t)> floats(Data data, std::vector<DType> dtypes,
-                                            std::vector<Shape> shapes);
+std::function<Inputs(std::uint64_t)> floats(Data data, const std::vector<DType>& dtypes,
+                                            const std::vector<Shape>& shapes);
 
 }  // namespace clmx

@@ -5,16 +5,6 @@
 namespace clmx {
 namespace {
 
-constexpr DType float_types[] = {DType::f32, DType::f16, DType::bf16};
-constexpr QuantizationParams affine4_64{}, mxfp4{QuantizationMode::mxfp4};
-constexpr QuantizationParams affine4_32{QuantizationMode::affine, 32, 4};
-constexpr QuantizationParams affine8_32{QuantizationMode::affine, 32, 8};
-constexpr QuantizationParams affine8_64{QuantizationMode::affine, 64, 8};
-
-bool is_affine(const QuantizedOptions& o) {
-  return o.params.mode == QuantizationMode::affine;
-}
-
 Outputs run_product(const Inputs& in, const QuantizedOptions& o, const Stream& s) {
   std::optional<Array> biases, bias;
   if (is_affine(o)) biases = in[3];
@@ -103,18 +93,18 @@ void add_product(const Product& p, CaseTraits traits = {}) {
 }
 
 const RegisterCases shapes{[] {
-  const std::int64_t sizes[][3] = {
+  const std::vector<std::array<std::int64_t, 3>> sizes{
       {1, 1, 64},    {1, 33, 256},   {1, 130, 576},  {2, 64, 320},  {3, 17, 192},   {4, 129, 64},
       {5, 96, 1536}, {7, 31, 448},   {8, 257, 256},  {9, 40, 832},  {16, 65, 512},  {17, 128, 576},
       {31, 50, 128}, {33, 100, 320}, {64, 64, 1088}, {65, 9, 2048}, {128, 34, 192}, {257, 67, 256}};
-  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+  for (const QuantizationParams& params : all_params) {
     for (const auto& [m, n, k] : sizes) {
       add_product({.params = params, .m = m, .n = n, .k = k});
       add_product({.data = Data::positive, .params = params, .m = m, .n = n, .k = k});
       add_product({.data = Data::integers, .params = params, .m = m, .n = n, .k = k},
                   {.exact = true});
     }
-    add_product({.params = params, .m = 3, .n = 5, .k = 32 * 9 * (params.group() / 32)});
+    add_product({.params = params, .m = 3, .n = 5, .k = std::int64_t{9} * params.group()});
     add_product({.params = params, .m = 0, .n = 5, .k = 64});
   }
 }};
@@ -140,7 +130,7 @@ void add_types(const QuantizationParams& params, DType x, DType stored) {
 }
 
 const RegisterCases kinds{[] {
-  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+  for (const QuantizationParams& params : all_params) {
     for (const Data data : {Data::lognormal, Data::zeros, Data::one_hot, Data::extreme}) {
       add_product({.data = data, .params = params, .m = 1, .n = 200, .k = 640});
       add_product({.data = data, .params = params, .m = 19, .n = 70, .k = 384});
@@ -154,7 +144,7 @@ const RegisterCases kinds{[] {
 }};
 
 const RegisterCases large{[] {
-  for (const QuantizationParams& params : {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4}) {
+  for (const QuantizationParams& params : all_params) {
     for (const Data data : {Data::normal, Data::positive, Data::lognormal}) {
       add_product({.data = data, .params = params, .m = 1, .n = 4096, .k = 4096}, {.full = true});
       add_product({.data = data, .params = params, .m = 257, .n = 300, .k = 4096}, {.full = true});

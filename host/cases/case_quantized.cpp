@@ -6,12 +6,6 @@
 namespace clmx {
 namespace {
 
-constexpr DType float_types[] = {DType::f32, DType::f16, DType::bf16};
-
-bool is_affine(const QuantizedOptions& o) {
-  return o.params.mode == QuantizationMode::affine;
-}
-
 double sizes(const Inputs& in) {
   double bytes = 0;
   for (const Array& array : in) bytes += static_cast<double>(array.bytes());
@@ -32,12 +26,6 @@ Array ones(DType dtype, const Shape& shape) {
   return array_of(std::vector<double>(static_cast<std::size_t>(shape.elements()), 1.0), dtype,
                   shape);
 }
-
-constexpr QuantizationParams affine4_64{}, mxfp4{QuantizationMode::mxfp4};
-constexpr QuantizationParams affine4_32{QuantizationMode::affine, 32, 4};
-constexpr QuantizationParams affine8_32{QuantizationMode::affine, 32, 8};
-constexpr QuantizationParams affine8_64{QuantizationMode::affine, 64, 8};
-constexpr QuantizationParams all_params[] = {affine4_64, affine4_32, affine8_32, affine8_64, mxfp4};
 
 std::string name_of(const QuantizationParams& p) {
   return join(p.mode, p.bit_count(), "_g", p.group());
@@ -86,7 +74,8 @@ const RegisterOp<QuantizedOptions> quantize_op{
 /// Rows of ties, boundaries of the scale, constants, zeros of both signs, large and tiny ranges.
 Inputs special_groups(DType dtype) {
   std::vector<double> values;
-  const double tops[] = {1, 6, 6.0000005, 5.9999995, 0.75, 12, 0.0078125, 100, 96, 48.5, 3, 1e-3};
+  const std::vector<double> tops{1,         6,   6.0000005, 5.9999995, 0.75, 12,
+                                 0.0078125, 100, 96,        48.5,      3,    1e-3};
   for (const double top : tops) {
     for (int i = 0; i < 64; ++i) values.push_back(top * (i % 25 - 12) / 12.0);
     for (int i = 0; i < 64; ++i) values.push_back(i == 5 ? top : -0.0);

@@ -5,15 +5,13 @@
 namespace clmx {
 namespace {
 
-constexpr DType float_types[] = {DType::f32, DType::f16, DType::bf16};
-
 double sizes(const Inputs& in) {
   double bytes = 0;
   for (const Array& array : in) bytes += static_cast<double>(array.bytes());
   return bytes;
 }
 
-std::function<Inputs()> plain(DType dtype, std::vector<Shape> shapes) {
+std::function<Inputs()> plain(DType dtype, const std::vector<Shape>& shapes) {
   return [=] {
     Inputs inputs;
     for (const Shape& shape : shapes) {
@@ -114,6 +112,7 @@ const RegisterOp<RopeOptions> rope_table_op{
 
 const RegisterCases rope_cases{[] {
   std::vector<double> periods;
+  periods.reserve(32);
   for (int i = 0; i < 32; ++i) periods.push_back(1.0 + 17.0 * i);
   for (const char* op : {"rope", "rope_table"}) {
     for (const DType x : float_types) {
@@ -218,7 +217,7 @@ Shape attention_shape(std::int64_t b, std::int64_t h, std::int64_t t, std::int64
   return layout == AttentionLayout::bthd ? Shape{b, t, h, d} : Shape{b, h, t, d};
 }
 
-void add_attention(const AttentionSize& z, std::vector<DType> dtypes, Data data,
+void add_attention(const AttentionSize& z, const std::vector<DType>& dtypes, Data data,
                    const AttentionOptions& o, CaseTraits traits = {}) {
   std::string types;
   for (const DType dtype : dtypes) types += join(dtype, '_');
@@ -226,7 +225,7 @@ void add_attention(const AttentionSize& z, std::vector<DType> dtypes, Data data,
                  'k', z.keys, 'd', z.dim, '/', to_string(data), o.causal ? "/causal" : "",
                  o.layout == AttentionLayout::bthd ? "/bthd" : ""),
             OpCall{"scaled_dot_product_attention", o},
-            floats(data, std::move(dtypes),
+            floats(data, dtypes,
                    {attention_shape(z.batch, z.heads, z.queries, z.dim, o.layout),
                     attention_shape(z.batch, z.kv_heads, z.keys, z.dim, o.layout),
                     attention_shape(z.batch, z.kv_heads, z.keys, z.dim, o.layout)}),
@@ -234,7 +233,7 @@ void add_attention(const AttentionSize& z, std::vector<DType> dtypes, Data data,
 }
 
 const RegisterCases attention_cases{[] {
-  const AttentionSize table[] = {
+  const std::vector<AttentionSize> table{
       {1, 1, 1, 1, 1, 8},   {2, 4, 4, 1, 9, 16},   {1, 9, 3, 1, 130, 64},  {1, 4, 2, 7, 7, 32},
       {1, 9, 3, 5, 64, 64}, {2, 6, 2, 17, 65, 24}, {1, 2, 1, 33, 200, 80}, {1, 3, 3, 9, 4, 16}};
   for (const AttentionSize& z : table) {

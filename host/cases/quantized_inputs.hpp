@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "case_data.hpp"
 
 namespace clmx {
@@ -11,6 +13,17 @@ struct QuantizedOptions {
   bool has_bias = false;
   std::optional<DType> dtype = {};
 };
+
+inline bool is_affine(const QuantizedOptions& o) {
+  return o.params.mode == QuantizationMode::affine;
+}
+
+inline constexpr QuantizationParams affine4_64{};
+inline constexpr QuantizationParams affine4_32{QuantizationMode::affine, 32, 4};
+inline constexpr QuantizationParams affine8_32{QuantizationMode::affine, 32, 8};
+inline constexpr QuantizationParams affine8_64{QuantizationMode::affine, 64, 8};
+inline constexpr QuantizationParams mxfp4{QuantizationMode::mxfp4};
+inline constexpr std::array all_params{affine4_64, affine4_32, affine8_32, affine8_64, mxfp4};
 
 /// A random quantized matrix [rows, width], its stored parts made directly.
 struct WeightSpec {

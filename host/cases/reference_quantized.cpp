@@ -146,9 +146,9 @@ std::vector<Expected> quantize(const DoubleArray& w, const QuantizationParams& p
                                : mxfp4_group(values.data() + at, n, w.dtype);
     const int per_word = 32 / bits;
     for (int word = 0; word < n; word += per_word) {
+      const std::uint32_t* codes = group.codes.data() + word;
       std::uint32_t joined = 0;
-      for (int i = 0; i < per_word; ++i)
-        joined |= group.codes[static_cast<std::size_t>(word + i)] << (i * bits);
+      for (int i = 0; i < per_word; ++i) joined |= codes[i] << (i * bits);
       packed.values.push_back(joined);
     }
     scales.values.push_back(static_cast<double>(group.scale));
@@ -201,7 +201,6 @@ Expected quantized_matmul(const DoubleArray& x, const Weight& w, const DoubleArr
   y.budget.resize(y.values.size());
   const auto links = product_links(static_cast<std::int64_t>(width), w.params.group());
   const double units = chain_units(links) * unit;
-  const double middle = product == DType::f16 ? 0x1p-11 : product == DType::bf16 ? 0x1p-8 : unit;
   for (std::size_t j = 0; j < n; ++j) {
     const ExactRow row = exact_row(w, j, width);
     for (std::size_t i = 0; i * n + j < y.values.size(); ++i) {
@@ -211,7 +210,7 @@ Expected quantized_matmul(const DoubleArray& x, const Weight& w, const DoubleArr
         magnitude += std::abs(x.values[i * width + k]) * row.magnitudes[k];
       }
       double budget = units * magnitude;
-      if (bias) budget += middle * (std::abs(sum) + budget) + (product == DType::f16 ? 0x1p-25 : 0);
+      if (bias) budget += unit * (std::abs(sum) + std::abs(bias->values[j]));
       y.values[i * n + j] = sum + (bias ? bias->values[j] : 0);
       y.budget[i * n + j] = budget;
     }

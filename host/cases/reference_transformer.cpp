@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "reference.hpp"
 
@@ -36,7 +37,7 @@ struct Heads {
 /// The scores of one query over the keys it may see, and a bound of their error.
 struct Scores {
   std::vector<double> values;
-  double highest = -INFINITY, error = 0;
+  double highest = -std::numeric_limits<double>::infinity(), error = 0;
 };
 
 Scores scores_of(const double* q, const Heads& k, std::int64_t b, std::int64_t h,

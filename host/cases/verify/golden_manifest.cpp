@@ -58,7 +58,7 @@ struct GoldenArguments::Parsed {
   Json json;
 };
 
-GoldenArguments::GoldenArguments(std::string json, std::string file)
+GoldenArguments::GoldenArguments(const std::string& json, std::string file)
     : parsed_(std::make_shared<Parsed>(Parsed{Json::parse(json)})), file_(std::move(file)) {
   if (!parsed_->json.is_object()) throw FormatError(file_, 0, "args is not an object");
 }

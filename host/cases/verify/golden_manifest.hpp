@@ -16,7 +16,7 @@ namespace clmx {
 /// the value is of another type.
 class GoldenArguments {
  public:
-  GoldenArguments(std::string json, std::string file);
+  GoldenArguments(const std::string& json, std::string file);
   bool has(const std::string& key) const;  ///< given and not null
   bool is_text(const std::string& key) const;
   double number(const std::string& key, double otherwise) const;
