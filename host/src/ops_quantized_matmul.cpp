@@ -20,7 +20,6 @@ struct Product {
   Array x;
   const QuantizedWeight& w;
   std::optional<Array> bias;
-  DType product;  ///< what the sums are rounded to before the bias is added
   DType result;
   ProductShape shape;
   bool keeps_weight;  ///< whether the weight outlives the call, so that preparing it pays
@@ -36,7 +35,6 @@ Constants format_constants(const Product& p) {
           {"GROUP", p.w.params().group()},
           {"HAS_BIAS", p.bias ? 1 : 0},
           {"BIAS", p.bias ? p.bias->dtype() : p.x.dtype()},
-          {"P", p.product},
           {"Y", p.result}};
 }
 
@@ -104,8 +102,7 @@ void run_tile(const Product& p, const ProductTuning& tuning, const Array& out,
 /// K = 0: zeros, plus the bias.
 Array empty_sums(const Product& p, const Stream& stream) {
   const auto count = static_cast<std::size_t>(p.shape.m * p.shape.n);
-  const Array zeros =
-      cast(Array::from(std::vector<float>(count), {p.shape.m, p.shape.n}), p.product, stream);
+  const Array zeros = Array::from(std::vector<float>(count), {p.shape.m, p.shape.n});
   return cast(p.bias ? add(zeros, *p.bias, stream) : zeros, p.result, stream);
 }
 
@@ -176,13 +173,12 @@ Array multiply_checked(const Array& x, const QuantizedWeight& w, const QmmOption
   check_product(x, w, options);
   const Stream stream = s.resolve();
   const DType natural = promoted(x, w);
-  const DType product = options.dtype.value_or(natural);
   const DType result =
-      options.dtype.value_or(options.bias ? promote(product, options.bias->dtype()) : product);
+      options.dtype.value_or(options.bias ? promote(natural, options.bias->dtype()) : natural);
   const std::int64_t m = x.shape().elements(0, x.rank() - 1);
   const ProductShape shape{m, w.out_features(), w.in_features()};
   const Array rows = is_float(x.dtype()) ? x : cast(x, natural, stream);
-  const Array out = run({rows, w, options.bias, product, result, shape, keeps_weight}, stream);
+  const Array out = run({rows, w, options.bias, result, shape, keeps_weight}, stream);
   return shown(x, w, options, out.reshape(x.shape().with(-1, w.out_features())));
 }
 

@@ -57,7 +57,7 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
 
 struct QmmOptions {
   bool transpose = true;            ///< x W^T; the untransposed product is refused so far
-  std::optional<Array> bias = {};   ///< [out] float, added after the product, one more rounding
+  std::optional<Array> bias = {};   ///< [out] float, added to the f32 sum before it is rounded
   std::optional<DType> dtype = {};  ///< result type; default MLX's: promotion of x, scales, biases
                                     ///< (affine), x's (floating modes)
 };
