@@ -59,10 +59,7 @@ QuantizedLinear::QuantizedLinear(QuantizedWeight weight, std::optional<Array> bi
 }
 
 Array QuantizedLinear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
-  // A bias of a wider type widens the result: then the product cannot end in its own type.
-  const bool widens = !dtype && bias_ && promote(x.dtype(), bias_->dtype()) != x.dtype();
-  if (!widens) return quantized_matmul(x, weight_, {.bias = bias_, .dtype = dtype}, s);
-  return add(quantized_matmul(x, weight_, {}, s), *bias_, s);
+  return quantized_matmul(x, weight_, {.bias = bias_, .dtype = dtype}, s);
 }
 
 void QuantizedLinear::visit(Visitor& v) {

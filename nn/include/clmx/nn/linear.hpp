@@ -42,7 +42,7 @@ class Linear final : public LinearLayer {
   std::optional<Array> bias_;
 };
 
-/// Quantized weight [out, in]; bias: [out] float, added after the product is rounded.
+/// Quantized weight [out, in]; bias: [out] float, added as quantized_matmul does.
 class QuantizedLinear final : public LinearLayer {
  public:
   /// Throws ArgumentError when bias has another shape or is not float.
