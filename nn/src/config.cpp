@@ -6,6 +6,7 @@
 
 #include "clmx/devices/error.hpp"
 #include "llama_frequencies.hpp"
+#include "strict_json.hpp"
 
 namespace clmx {
 namespace {
@@ -67,16 +68,12 @@ class Fields {
   const std::string& file_;
 };
 
-Json parse_json(std::string_view text, const std::string& file) {
+Json parse_object(std::string_view text, const std::string& file) {
   constexpr std::size_t limit = 64U << 20U;
   if (text.size() > limit) throw FormatError(file, 0, "is larger than 64 MiB");
-  try {
-    Json json = Json::parse(text);
-    if (!json.is_object()) throw FormatError(file, 0, "is not a JSON object");
-    return json;
-  } catch (const Json::parse_error& error) {
-    throw FormatError(file, error.byte, error.what());
-  }
+  Json json = parse_json(text, file);
+  if (!json.is_object()) throw FormatError(file, 0, "is not a JSON object");
+  return json;
 }
 
 std::vector<std::int32_t> eos_ids(const Fields& fields) {
@@ -194,13 +191,13 @@ void check_config(const LlamaConfig& config, const std::string& file) {
 
 FolderConfig parse_config(std::string_view config, std::string_view generation,
                           const std::string& file) {
-  const Json json = parse_json(config, file);
+  const Json json = parse_object(config, file);
   const Fields fields(json, file);
   FolderConfig result{read_model(fields, file), read_quantization(fields, file)};
   check_config(result.model, file);
   if (!generation.empty()) {
     const std::string generation_file = "generation_config.json";
-    const Json other = parse_json(generation, generation_file);
+    const Json other = parse_object(generation, generation_file);
     std::vector<std::int32_t> ids = eos_ids(Fields(other, generation_file));
     if (!ids.empty()) result.model.eos = std::move(ids);
   }

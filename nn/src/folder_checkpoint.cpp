@@ -4,6 +4,7 @@
 #include <set>
 
 #include "clmx/devices/error.hpp"
+#include "strict_json.hpp"
 
 namespace clmx {
 namespace {
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 std::set<std::string> shards_of_index(const fs::path& index) {
   std::set<std::string> names;
   try {
-    const auto json = nlohmann::json::parse(read_text_if(index));
+    const auto json = parse_json(read_text_if(index), index.string());
     for (const auto& [tensor, file] : json.at("weight_map").items()) {
       names.insert(file.get<std::string>());
     }

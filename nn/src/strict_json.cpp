@@ -73,15 +73,19 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
+Json parse_json(std::string_view text, const std::string& file) {
+  Json root;
+  TreeBuilder builder(root);
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
+    throw FormatError(file, builder.position, builder.problem);
+  }
+  return root;
+}
+
 Json parse_json_file(const std::filesystem::path& path) {
   const HostBytes file = map_file(path);
   const auto* const text = reinterpret_cast<const char*>(file.bytes.data());
-  Json root;
-  TreeBuilder builder(root);
-  if (!Json::sax_parse(text, text + file.bytes.size(), &builder)) {
-    throw FormatError(path.string(), builder.position, builder.problem);
-  }
-  return root;
+  return parse_json({text, file.bytes.size()}, path.string());
 }
 
 }  // namespace clmx
