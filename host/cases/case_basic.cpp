@@ -8,8 +8,6 @@
 namespace clmx {
 namespace {
 
-struct NoOptions {};
-
 double bytes_in(const Inputs& in) {
   double bytes = 0;
   for (const Array& array : in) bytes += static_cast<double>(array.bytes());
@@ -38,17 +36,13 @@ std::function<Inputs()> ones(const std::vector<DType>& dtypes, const std::vector
 
 // ---- cast
 
-struct CastOptions {
-  DType to = DType::f32;
-};
-
 const RegisterOp<CastOptions> cast_op{
     .name = "cast",
     .run = [](const Inputs& in, const CastOptions& o, const Stream& s) -> Outputs {
-      return {cast(in[0], o.to, s)};
+      return {cast(in[0], o.dtype, s)};
     },
     .reference = [](const Doubles& in, const CastOptions& o) -> std::vector<Expected> {
-      return {reference::cast(in[0], o.to)};
+      return {reference::cast(in[0], o.dtype)};
     },
     .cost = elementwise(1)};
 
@@ -300,10 +294,6 @@ const RegisterCases gather_cases{[] {
 }};
 
 // ---- matmul
-
-struct MatmulOptions {
-  bool transpose_b = false;
-};
 
 const RegisterOp<MatmulOptions> matmul_op{
     .name = "matmul",

@@ -5,20 +5,20 @@
 namespace clmx {
 namespace {
 
-Outputs run_product(const Inputs& in, const QuantizedOptions& o, const Stream& s) {
+Outputs run_product(const Inputs& in, const QuantizedMatmulOptions& o, const Stream& s) {
   std::optional<Array> biases, bias;
-  if (is_affine(o)) biases = in[3];
+  if (is_affine(o.params)) biases = in[3];
   if (o.has_bias) bias = in.back();
   const QuantizedWeight weight(in[1], in[2], biases, o.params);
   return {quantized_matmul(in[0], weight, {.bias = bias, .dtype = o.dtype}, s)};
 }
 
-std::vector<Expected> reference_product(const Doubles& in, const QuantizedOptions& o) {
-  const reference::Weight weight{in[1], in[2], is_affine(o) ? &in[3] : nullptr, o.params};
+std::vector<Expected> reference_product(const Doubles& in, const QuantizedMatmulOptions& o) {
+  const reference::Weight weight{in[1], in[2], is_affine(o.params) ? &in[3] : nullptr, o.params};
   return {reference::quantized_matmul(in[0], weight, o.has_bias ? &in.back() : nullptr, o.dtype)};
 }
 
-Cost product_cost(const Inputs& in, const QuantizedOptions& o) {
+Cost product_cost(const Inputs& in, const QuantizedMatmulOptions& o) {
   const double n = static_cast<double>(in[1].shape(0));
   const double k = static_cast<double>(in[2].shape(-1)) * o.params.group();
   const double m = static_cast<double>(in[0].size()) / std::max(k, 1.0);
@@ -40,23 +40,23 @@ std::function<Inputs()> product_inputs(DType x, const Shape& shape, const Weight
 const WeightSpec small{.params = affine4_64, .rows = 4, .width = 128};
 const WeightSpec small_mxfp4{.params = mxfp4, .rows = 4, .width = 128};
 
-const RegisterOp<QuantizedOptions> quantized_matmul_op{
+const RegisterOp<QuantizedMatmulOptions> quantized_matmul_op{
     .name = "quantized_matmul",
     .run = run_product,
     .reference = reference_product,
     .cost = product_cost,
-    .rejected = {{"an inner dimension that differs", QuantizedOptions{},
+    .rejected = {{"an inner dimension that differs", QuantizedMatmulOptions{},
                   product_inputs(DType::f32, {2, 64}, small)},
-                 {"a scalar", QuantizedOptions{}, product_inputs(DType::f32, Shape{}, small)},
-                 {"an integer x in mxfp4", QuantizedOptions{mxfp4},
+                 {"a scalar", QuantizedMatmulOptions{}, product_inputs(DType::f32, Shape{}, small)},
+                 {"an integer x in mxfp4", QuantizedMatmulOptions{mxfp4},
                   product_inputs(DType::i32, {2, 128}, small_mxfp4)},
-                 {"shapes of another width", QuantizedOptions{affine8_64},
+                 {"shapes of another width", QuantizedMatmulOptions{affine8_64},
                   product_inputs(DType::f32, {2, 128}, small)},
-                 {"shapes of another group size", QuantizedOptions{affine4_32},
+                 {"shapes of another group size", QuantizedMatmulOptions{affine4_32},
                   product_inputs(DType::f32, {2, 128}, small)},
-                 {"affine parts as mxfp4", QuantizedOptions{mxfp4},
+                 {"affine parts as mxfp4", QuantizedMatmulOptions{mxfp4},
                   product_inputs(DType::f32, {2, 128}, small)},
-                 {"a bias of another length", QuantizedOptions{affine4_64, true}, [] {
+                 {"a bias of another length", QuantizedMatmulOptions{affine4_64, true}, [] {
                     Inputs inputs = product_inputs(DType::f32, {2, 128}, small)();
                     inputs.push_back(array_of({1, 2, 3}, DType::f32, {3}));
                     return inputs;
@@ -76,7 +76,7 @@ void add_product(const Product& p, CaseTraits traits = {}) {
       join("quantized_matmul/", p.params.mode, p.params.bit_count(), "_g", p.params.group(), '/',
            p.x, '_', p.stored, "/m", p.m, 'n', p.n, 'k', p.k, '/', to_string(p.data),
            p.has_bias ? "/bias" : "", p.dtype ? join("/to_", *p.dtype) : "");
-  add_case({name, OpCall{"quantized_matmul", QuantizedOptions{p.params, p.has_bias, p.dtype}},
+  add_case({name, OpCall{"quantized_matmul", QuantizedMatmulOptions{p.params, p.has_bias, p.dtype}},
             [p](std::uint64_t seed) {
               Random random(seed);
               const Data x_data = p.data == Data::extreme ? Data::normal : p.data;

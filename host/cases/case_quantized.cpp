@@ -12,12 +12,12 @@ double sizes(const Inputs& in) {
   return bytes;
 }
 
-std::function<Inputs()> with_weight(const Inputs& before, const QuantizedOptions& o, std::int64_t n,
-                                    std::int64_t k) {
+std::function<Inputs()> with_weight(const Inputs& before, const QuantizationParams& params,
+                                    std::int64_t n, std::int64_t k) {
   return [=] {
     Random random(7);
     Inputs inputs = before;
-    append_weight(inputs, {Data::normal, DType::f32, o.params, n, k}, random);
+    append_weight(inputs, {Data::normal, DType::f32, params, n, k}, random);
     return inputs;
   };
 }
@@ -33,41 +33,41 @@ std::string name_of(const QuantizationParams& p) {
 
 // ---- quantize: w -> packed, scales, biases
 
-const RegisterOp<QuantizedOptions> quantize_op{
+const RegisterOp<QuantizationParams> quantize_op{
     .name = "quantize",
-    .run = [](const Inputs& in, const QuantizedOptions& o, const Stream& s) -> Outputs {
-      const QuantizedArrays made = quantize_arrays(in[0], o.params, s);
+    .run = [](const Inputs& in, const QuantizationParams& o, const Stream& s) -> Outputs {
+      const QuantizedArrays made = quantize_arrays(in[0], o, s);
       if (made.biases) return {made.packed, made.scales, *made.biases};
       return {made.packed, made.scales};
     },
     .reference = [](const Doubles& in,
-                    const QuantizedOptions& o) { return reference::quantize(in[0], o.params); },
+                    const QuantizationParams& o) { return reference::quantize(in[0], o); },
     .cost = [](const Inputs& in, const auto&) -> Cost {
       return {sizes(in) * 1.2, static_cast<double>(in[0].size()) * 6};
     },
-    .rejected = {{"integer weights", QuantizedOptions{},
+    .rejected = {{"integer weights", QuantizationParams{},
                   [] {
                     return Inputs{ones(DType::i32, {4, 64})};
                   }},
-                 {"one axis", QuantizedOptions{}, [] { return Inputs{ones(DType::f32, {64})}; }},
-                 {"a width that the group does not divide", QuantizedOptions{},
+                 {"one axis", QuantizationParams{}, [] { return Inputs{ones(DType::f32, {64})}; }},
+                 {"a width that the group does not divide", QuantizationParams{},
                   [] {
                     return Inputs{ones(DType::f32, {4, 96})};
                   }},
                  {"a group size that is not MLX's",
-                  QuantizedOptions{{QuantizationMode::affine, 48, 4}},
+                  QuantizationParams{QuantizationMode::affine, 48, 4},
                   [] {
                     return Inputs{ones(DType::f32, {4, 96})};
                   }},
-                 {"7 bits", QuantizedOptions{{QuantizationMode::affine, 64, 7}},
+                 {"7 bits", QuantizationParams{QuantizationMode::affine, 64, 7},
                   [] {
                     return Inputs{ones(DType::f32, {4, 64})};
                   }},
-                 {"0 bits", QuantizedOptions{{QuantizationMode::affine, 64, 0}},
+                 {"0 bits", QuantizationParams{QuantizationMode::affine, 64, 0},
                   [] {
                     return Inputs{ones(DType::f32, {4, 64})};
                   }},
-                 {"mxfp4 in groups of 64", QuantizedOptions{{QuantizationMode::mxfp4, 64}}, [] {
+                 {"mxfp4 in groups of 64", QuantizationParams{QuantizationMode::mxfp4, 64}, [] {
                     return Inputs{ones(DType::f32, {4, 64})};
                   }}}};
 
@@ -94,7 +94,7 @@ Inputs special_groups(DType dtype) {
 const RegisterCases quantize_cases{[] {
   for (const QuantizationParams& params : all_params) {
     for (const DType dtype : float_types) {
-      const OpCall call{"quantize", QuantizedOptions{params}};
+      const OpCall call{"quantize", params};
       const std::string prefix = join("quantize/", name_of(params), '/', dtype, '/');
       for (const Data data : {Data::normal, Data::positive, Data::lognormal, Data::integers,
                               Data::zeros, Data::one_hot, Data::extreme})
@@ -109,7 +109,7 @@ const RegisterCases quantize_cases{[] {
     }
     // every step of the arithmetic may be subnormal here
     add_case({join("quantize/", name_of(params), "/f32/subnormal"),
-              OpCall{"quantize", QuantizedOptions{params}},
+              OpCall{"quantize", params},
               [](std::uint64_t seed) {
                 Random random(seed);
                 return Inputs{random_array(Data::normal, DType::f32, {9, 128}, random, 1e-38)};
@@ -120,44 +120,44 @@ const RegisterCases quantize_cases{[] {
 
 // ---- dequantize: packed, scales, biases -> w
 
-reference::Weight weight_of(const Doubles& in, std::size_t at, const QuantizedOptions& o) {
-  return {in[at], in[at + 1], is_affine(o) ? &in[at + 2] : nullptr, o.params};
+reference::Weight weight_of(const Doubles& in, std::size_t at, const DequantizeOptions& o) {
+  return {in[at], in[at + 1], is_affine(o.params) ? &in[at + 2] : nullptr, o.params};
 }
 
-QuantizedWeight made_weight(const Inputs& in, std::size_t at, const QuantizedOptions& o) {
+QuantizedWeight made_weight(const Inputs& in, std::size_t at, const DequantizeOptions& o) {
   std::optional<Array> biases;
-  if (is_affine(o)) biases = in[at + 2];
+  if (is_affine(o.params)) biases = in[at + 2];
   return {in[at], in[at + 1], biases, o.params};
 }
 
-const RegisterOp<QuantizedOptions> dequantize_op{
+const RegisterOp<DequantizeOptions> dequantize_op{
     .name = "dequantize",
-    .run = [](const Inputs& in, const QuantizedOptions& o, const Stream& s) -> Outputs {
+    .run = [](const Inputs& in, const DequantizeOptions& o, const Stream& s) -> Outputs {
       std::optional<Array> biases;
-      if (is_affine(o)) biases = in[2];
+      if (is_affine(o.params)) biases = in[2];
       return {dequantize(QuantizedArrays{in[0], in[1], biases}, o.params, o.dtype, s)};
     },
-    .reference = [](const Doubles& in, const QuantizedOptions& o) -> std::vector<Expected> {
+    .reference = [](const Doubles& in, const DequantizeOptions& o) -> std::vector<Expected> {
       return {reference::dequantize(weight_of(in, 0, o), o.dtype)};
     },
-    .cost = [](const Inputs& in, const QuantizedOptions& o) -> Cost {
+    .cost = [](const Inputs& in, const DequantizeOptions& o) -> Cost {
       const double elements = static_cast<double>(in[1].size()) * o.params.group();
       return {sizes(in) + 4 * elements, 2 * elements};
     },
-    .rejected = {{"affine parts as mxfp4", QuantizedOptions{mxfp4},
-                  with_weight({}, {affine4_64}, 4, 128)},
-                 {"packed words that are not u32", QuantizedOptions{},
+    .rejected = {{"affine parts as mxfp4", DequantizeOptions{mxfp4},
+                  with_weight({}, affine4_64, 4, 128)},
+                 {"packed words that are not u32", DequantizeOptions{},
                   [] {
                     return Inputs{ones(DType::i32, {4, 16}), ones(DType::f32, {4, 2}),
                                   ones(DType::f32, {4, 2})};
                   }},
-                 {"scales for other rows", QuantizedOptions{},
+                 {"scales for other rows", DequantizeOptions{},
                   [] {
                     return Inputs{ones(DType::u32, {4, 16}), ones(DType::f32, {2, 2}),
                                   ones(DType::f32, {2, 2})};
                   }},
-                 {"a result that is not a float", QuantizedOptions{affine4_64, false, DType::i32},
-                  with_weight({}, {affine4_64}, 4, 128)}}};
+                 {"a result that is not a float", DequantizeOptions{affine4_64, DType::i32},
+                  with_weight({}, affine4_64, 4, 128)}}};
 
 /// Every code with every scale byte.
 Inputs all_mxfp4() {
@@ -179,7 +179,7 @@ const RegisterCases dequantize_cases{[] {
         for (const Data data : {Data::normal, Data::extreme}) {
           add_case({join("dequantize/", name_of(params), '/', stored, "_to_",
                          dtype ? to_string(*dtype) : "default", '/', to_string(data)),
-                    OpCall{"dequantize", QuantizedOptions{params, false, dtype}},
+                    OpCall{"dequantize", DequantizeOptions{params, dtype}},
                     [=](std::uint64_t seed) {
                       Random random(seed);
                       Inputs inputs;
@@ -193,32 +193,32 @@ const RegisterCases dequantize_cases{[] {
   }
   for (const DType dtype : float_types)
     add_case({join("dequantize/mxfp4/all_codes_and_scales_to_", dtype),
-              OpCall{"dequantize", QuantizedOptions{mxfp4, false, dtype}},
+              OpCall{"dequantize", DequantizeOptions{mxfp4, dtype}},
               [](std::uint64_t) { return all_mxfp4(); },
               {.subnormal = true}});
 }};
 
 // ---- gather_dequantize: rows, packed, scales, biases -> rows of w
 
-const RegisterOp<QuantizedOptions> gather_dequantize_op{
+const RegisterOp<DequantizeOptions> gather_dequantize_op{
     .name = "gather_dequantize",
-    .run = [](const Inputs& in, const QuantizedOptions& o, const Stream& s) -> Outputs {
+    .run = [](const Inputs& in, const DequantizeOptions& o, const Stream& s) -> Outputs {
       return {gather_dequantize(in[0], made_weight(in, 1, o), o.dtype, s)};
     },
-    .reference = [](const Doubles& in, const QuantizedOptions& o) -> std::vector<Expected> {
+    .reference = [](const Doubles& in, const DequantizeOptions& o) -> std::vector<Expected> {
       return {reference::gather_dequantize(in[0], weight_of(in, 1, o), o.dtype)};
     },
-    .cost = [](const Inputs& in, const QuantizedOptions& o) -> Cost {
+    .cost = [](const Inputs& in, const DequantizeOptions& o) -> Cost {
       const double elements =
           static_cast<double>(in[0].size() * in[2].shape(-1)) * o.params.group();
       return {5 * elements, 2 * elements};
     },
-    .rejected = {{"a row past the end", QuantizedOptions{},
-                  with_weight({array_of({4}, DType::u32, {1})}, {affine4_64}, 4, 128)},
-                 {"a row before the beginning", QuantizedOptions{},
-                  with_weight({array_of({-5}, DType::i32, {1})}, {affine4_64}, 4, 128)},
-                 {"rows that are not integers", QuantizedOptions{},
-                  with_weight({ones(DType::f32, {1})}, {affine4_64}, 4, 128)}}};
+    .rejected = {{"a row past the end", DequantizeOptions{},
+                  with_weight({array_of({4}, DType::u32, {1})}, affine4_64, 4, 128)},
+                 {"a row before the beginning", DequantizeOptions{},
+                  with_weight({array_of({-5}, DType::i32, {1})}, affine4_64, 4, 128)},
+                 {"rows that are not integers", DequantizeOptions{},
+                  with_weight({ones(DType::f32, {1})}, affine4_64, 4, 128)}}};
 
 const RegisterCases gather_dequantize_cases{[] {
   for (const QuantizationParams& params : all_params) {
@@ -228,7 +228,7 @@ const RegisterCases gather_dequantize_cases{[] {
         for (const Shape& rows : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0}}) {
           add_case({join("gather_dequantize/", name_of(params), '/', stored, "_to_",
                          dtype ? to_string(*dtype) : "default", '/', rows),
-                    OpCall{"gather_dequantize", QuantizedOptions{params, false, dtype}},
+                    OpCall{"gather_dequantize", DequantizeOptions{params, dtype}},
                     [=](std::uint64_t seed) {
                       Random random(seed);
                       Inputs inputs{random_integers(DType::i32, rows, random, -150, 149)};

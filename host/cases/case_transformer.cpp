@@ -24,10 +24,6 @@ std::function<Inputs()> plain(DType dtype, const std::vector<Shape>& shapes) {
 
 // ---- rms_norm: x [, weight]
 
-struct RmsNormOptions {
-  float eps = 1e-5f;
-};
-
 const RegisterOp<RmsNormOptions> rms_norm_op{
     .name = "rms_norm",
     .run = [](const Inputs& in, const RmsNormOptions& o, const Stream& s) -> Outputs {
@@ -96,46 +92,61 @@ const RegisterOp<RopeOptions> rope_op{
                   plain(DType::f32, {{1, 3, 8}})},
                  {"an integer array", RopeOptions{.dims = 8}, plain(DType::i32, {{1, 3, 8}})}}};
 
-/// The same rotation by a table that covers the positions.
-const RegisterOp<RopeOptions> rope_table_op{
+/// The same rotation by a table: x, cos, sin.
+const RegisterOp<RopeTableOptions> rope_table_op{
     .name = "rope_table",
-    .run = [](const Inputs& in, const RopeOptions& o, const Stream& s) -> Outputs {
-      const bool timed_first = o.layout == AttentionLayout::bthd;
-      RopeOptions from_zero = o;
-      from_zero.offset = 0;
-      const RopeTable table =
-          make_rope_table(from_zero, o.offset + in[0].shape(timed_first ? -3 : -2));
-      return {rope(in[0], table, o.offset, o.layout, s)};
+    .run = [](const Inputs& in, const RopeTableOptions& o, const Stream& s) -> Outputs {
+      return {rope(in[0], RopeTable{in[1], in[2], o.dims, o.traditional}, o.offset, o.layout, s)};
     },
-    .reference = rope_op.reference,
-    .cost = rope_op.cost};
+    .reference = [](const Doubles& in, const RopeTableOptions& o) -> std::vector<Expected> {
+      return {reference::rope_table(in[0], in[1], in[2], o)};
+    },
+    .cost = [](const Inputs& in, const RopeTableOptions&) -> Cost {
+      return {2 * sizes(in), 3 * static_cast<double>(in[0].size())};
+    },
+    .rejected = {{"a table that is too short", RopeTableOptions{8, false, 3},
+                  plain(DType::f32, {{1, 1, 3, 8}, {5, 4}, {5, 4}})},
+                 {"a negative offset", RopeTableOptions{8, false, -1},
+                  plain(DType::f32, {{1, 1, 3, 8}, {5, 4}, {5, 4}})},
+                 {"an integer array", RopeTableOptions{8},
+                  plain(DType::i32, {{1, 1, 3, 8}, {5, 4}, {5, 4}})}}};
+
+void add_rope(const std::string& name, DType x, const Shape& shape, const RopeOptions& o) {
+  add_case({"rope/" + name, OpCall{"rope", o}, floats(Data::normal, {x}, {shape}), {}});
+  const std::int64_t time = shape[o.layout == AttentionLayout::bthd ? -3 : -2];
+  const RopeTableOptions by_table{o.dims, o.traditional, o.offset, o.layout};
+  add_case({"rope_table/" + name,
+            OpCall{"rope_table", by_table},
+            [=](std::uint64_t seed) {
+              Inputs inputs = floats(Data::normal, {x}, {shape})(seed);
+              RopeOptions from_zero = o;
+              from_zero.offset = 0;
+              const RopeTable table = make_rope_table(from_zero, o.offset + time);
+              inputs.insert(inputs.end(), {table.cos, table.sin});
+              return inputs;
+            },
+            {}});
+}
 
 const RegisterCases rope_cases{[] {
   std::vector<double> periods;
   periods.reserve(32);
   for (int i = 0; i < 32; ++i) periods.push_back(1.0 + 17.0 * i);
-  for (const char* op : {"rope", "rope_table"}) {
-    for (const DType x : float_types) {
-      for (const AttentionLayout layout : {AttentionLayout::bhtd, AttentionLayout::bthd}) {
-        for (const bool traditional : {false, true}) {
-          const std::string prefix =
-              join(op, '/', x, layout == AttentionLayout::bthd ? "/bthd" : "/bhtd",
-                   traditional ? "/traditional" : "");
-          RopeOptions o{.dims = 64, .traditional = traditional, .layout = layout};
-          const auto add = [&](const char* name, const Shape& shape) {
-            add_case(
-                {join(prefix, '/', name), OpCall{op, o}, floats(Data::normal, {x}, {shape}), {}});
-          };
-          add("whole", {2, 5, 7, 64});
-          add("partial", {1, 3, 9, 80});
-          o.offset = 1000;
-          add("offset", {1, 9, 1, 64});
-          o.scale = 0.25;
-          add("scaled", {1, 4, 6, 64});
-          o.base.reset();
-          o.periods = periods;
-          add("periods", {1, 4, 6, 64});
-        }
+  for (const DType x : float_types) {
+    for (const AttentionLayout layout : {AttentionLayout::bhtd, AttentionLayout::bthd}) {
+      for (const bool traditional : {false, true}) {
+        const std::string prefix = join(x, layout == AttentionLayout::bthd ? "/bthd" : "/bhtd",
+                                        traditional ? "/traditional/" : "/");
+        RopeOptions o{.dims = 64, .traditional = traditional, .layout = layout};
+        add_rope(prefix + "whole", x, {2, 5, 7, 64}, o);
+        add_rope(prefix + "partial", x, {1, 3, 9, 80}, o);
+        o.offset = 1000;
+        add_rope(prefix + "offset", x, {1, 9, 1, 64}, o);
+        o.scale = 0.25;
+        add_rope(prefix + "scaled", x, {1, 4, 6, 64}, o);
+        o.base.reset();
+        o.periods = periods;
+        add_rope(prefix + "periods", x, {1, 4, 6, 64}, o);
       }
     }
   }
@@ -175,38 +186,45 @@ const RegisterOp<AttentionOptions> attention_op{
                  {"integers", AttentionOptions{},
                   plain(DType::i32, {{1, 4, 3, 8}, {1, 2, 5, 8}, {1, 2, 5, 8}})}}};
 
-/// A cache filled in chunks, then the queries of its last positions, causal.
-struct CachedOptions {
-  AttentionOptions attention;
-  std::int64_t chunk = 1;
-  DType dtype = DType::f32;
-};
-
 Array slice_of_time(const Array& x, std::int64_t begin, std::int64_t end) {
-  return x.reshape(x.shape().slice(1, 4))
-      .rows(begin, end)
-      .reshape({1, end - begin, x.shape(2), x.shape(3)});
+  const DoubleArray wide = widen(x);
+  const std::int64_t time = x.shape(2), dim = x.shape(3);
+  std::vector<double> part;
+  for (std::int64_t head = 0; head < x.shape(0) * x.shape(1); ++head) {
+    const auto first = wide.values.begin() + head * time * dim;
+    part.insert(part.end(), first + begin * dim, first + end * dim);
+  }
+  return array_of(part, x.dtype(), x.shape().with(2, end - begin));
 }
 
-const RegisterOp<CachedOptions> cached_op{
+/// The first `length` positions of keys and values in pieces of 1, 2, 4 ... positions.
+KVCache filled_cache(const Array& keys, const Array& values, std::int64_t length, const Stream& s) {
+  KVCache cache(keys.shape(0), keys.shape(1), keys.shape(3), keys.shape(2), keys.dtype());
+  for (std::int64_t begin = 0, piece = 1; begin < length; begin += piece, piece *= 2) {
+    const std::int64_t end = std::min(begin + piece, length);
+    cache.append(slice_of_time(keys, begin, end), slice_of_time(values, begin, end),
+                 AttentionLayout::bhtd, s);
+  }
+  return cache;
+}
+
+const RegisterOp<CachedAttentionOptions> cached_op{
     .name = "cached_attention",
-    .run = [](const Inputs& in, const CachedOptions& o, const Stream& s) -> Outputs {
-      const std::int64_t length = in[1].shape(1);
-      KVCache cache(1, in[1].shape(2), in[1].shape(3), length + 3, o.dtype);
-      for (std::int64_t t = 0; t < length; t += o.chunk) {
-        const std::int64_t end = std::min(t + o.chunk, length);
-        cache.append(slice_of_time(in[1], t, end), slice_of_time(in[2], t, end),
-                     AttentionLayout::bthd, s);
-      }
+    .run = [](const Inputs& in, const CachedAttentionOptions& o, const Stream& s) -> Outputs {
+      const KVCache cache = filled_cache(in[1], in[2], o.length, s);
       return {scaled_dot_product_attention(in[0], cache, o.attention, s)};
     },
-    .reference = [](const Doubles& in, const CachedOptions& o) -> std::vector<Expected> {
-      return {reference::attention(in[0], in[1], in[2], o.attention)};
+    .reference = [](const Doubles& in, const CachedAttentionOptions& o) -> std::vector<Expected> {
+      return {reference::cached_attention(in[0], in[1], in[2], o)};
     },
     .cost = [](const Inputs& in,
-               const CachedOptions& o) { return attention_cost(in, o.attention); },
-    .rejected = {{"a batch of another size", CachedOptions{{.layout = AttentionLayout::bthd}, 8},
-                  plain(DType::f32, {{2, 3, 4, 8}, {1, 5, 2, 8}, {1, 5, 2, 8}})}}};
+               const CachedAttentionOptions& o) { return attention_cost(in, o.attention); },
+    .rejected = {{"a batch of another size",
+                  CachedAttentionOptions{{.layout = AttentionLayout::bthd}, 5},
+                  plain(DType::f32, {{2, 3, 4, 8}, {1, 2, 5, 8}, {1, 2, 5, 8}})},
+                 {"heads of another width",
+                  CachedAttentionOptions{{.layout = AttentionLayout::bthd}, 5},
+                  plain(DType::f32, {{1, 3, 4, 16}, {1, 2, 5, 8}, {1, 2, 5, 8}})}}};
 
 struct AttentionSize {
   std::int64_t batch, heads, kv_heads, queries, keys, dim;
@@ -255,15 +273,21 @@ const RegisterCases attention_cases{[] {
 }};
 
 const RegisterCases cached_cases{[] {
-  for (const std::int64_t chunk : {1, 7, 64, 200}) {
+  for (const std::int64_t length : {1, 64, 133}) {
     for (const std::int64_t queries : {1, 5, 70}) {
+      if (queries > length) continue;
       for (const DType dtype : float_types) {
-        const AttentionOptions o{.scale = 0.125f, .causal = true, .layout = AttentionLayout::bthd};
-        add_case(
-            {join("cached_attention/", dtype, "/chunk", chunk, "/q", queries),
-             OpCall{"cached_attention", CachedOptions{o, chunk, dtype}},
-             floats(Data::normal, {dtype}, {{1, queries, 6, 32}, {1, 133, 2, 32}, {1, 133, 2, 32}}),
-             {}});
+        for (const AttentionLayout layout : {AttentionLayout::bthd, AttentionLayout::bhtd}) {
+          const AttentionOptions o{.scale = 0.125f, .causal = true, .layout = layout};
+          add_case(
+              {join("cached_attention/", dtype, "/length", length, "/q", queries,
+                    layout == AttentionLayout::bthd ? "/bthd" : "/bhtd"),
+               OpCall{"cached_attention", CachedAttentionOptions{o, length}},
+               floats(
+                   Data::normal, {dtype},
+                   {attention_shape(1, 6, queries, 32, layout), {1, 2, 140, 32}, {1, 2, 140, 32}}),
+               {}});
+        }
       }
     }
   }

@@ -6,16 +6,8 @@
 
 namespace clmx {
 
-/// Options of the quantized ops in cases. Inputs: the op's own, then packed, scales and, in affine
-/// mode, biases; the product's bias comes last.
-struct QuantizedOptions {
-  QuantizationParams params = {};
-  bool has_bias = false;
-  std::optional<DType> dtype = {};
-};
-
-inline bool is_affine(const QuantizedOptions& o) {
-  return o.params.mode == QuantizationMode::affine;
+inline bool is_affine(const QuantizationParams& params) {
+  return params.mode == QuantizationMode::affine;
 }
 
 inline constexpr QuantizationParams affine4_64{};

@@ -35,10 +35,15 @@ Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b);
 Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps);
 /// Rotation by tables in float64: 2 units of 2^-24 of |a cos| + |b sin|.
 Expected rope(const DoubleArray& x, const RopeOptions& options);
+Expected rope_table(const DoubleArray& x, const DoubleArray& cos, const DoubleArray& sin,
+                    const RopeTableOptions& options);
 /// k and v in the layout of q. The error of a score counts twice, the sums over keys once for
 /// numerator and denominator each.
 Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
                    const AttentionOptions& options);
+/// k and v: [batch, kv_heads, capacity, dim], of which options.length positions count.
+Expected cached_attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
+                          const CachedAttentionOptions& options);
 
 /// The parts of a quantized matrix [..., out, in].
 struct Weight {

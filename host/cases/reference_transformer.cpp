@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "reference.hpp"
 
@@ -84,20 +85,44 @@ void attend(const Scores& scores, const Heads& v, std::int64_t b, std::int64_t h
   }
 }
 
+/// Every query over the first `length` keys.
+Expected attend_all(const Heads& q, const Heads& k, const Heads& v, std::int64_t length,
+                    const AttentionOptions& options) {
+  const DType dtype = promote(promote(q.x->dtype, k.x->dtype), v.x->dtype);
+  Expected y{q.x->shape.with(-1, v.dim), dtype, {}, {}};
+  y.values.resize(static_cast<std::size_t>(y.shape.elements()));
+  y.budget.resize(y.values.size());
+  for (std::int64_t row = 0; row < q.x->shape[0] * q.heads * q.time; ++row) {
+    const std::int64_t b = row / (q.heads * q.time), h = row / q.time % q.heads, t = row % q.time;
+    const std::int64_t shared = h / (q.heads / k.heads);
+    std::int64_t visible = length;
+    double scale = static_cast<double>(options.scale);
+    if (options.causal) visible = std::min(visible, t + length - q.time + 1);
+    if (visible <= 0) {
+      visible = length;  // a row without keys gives the mean of all values
+      scale = 0;
+    }
+    const Scores scores = scores_of(q.row(b, h, t), k, b, shared, visible, scale);
+    const std::size_t at = q.offset(b, h, t) / static_cast<std::size_t>(q.dim);
+    const std::size_t to = at * static_cast<std::size_t>(v.dim);
+    attend(scores, v, b, shared, y.values.data() + to, y.budget.data() + to);
+  }
+  return y;
+}
+
 /// Angle per position of pair i.
 double frequency(const RopeOptions& options, int i) {
   if (options.periods) return 1.0 / (*options.periods)[static_cast<std::size_t>(i)];
   return std::pow(*options.base, -2.0 * i / options.dims);
 }
 
-void rotate(const double* x, double position, const RopeOptions& options, double* y,
-            double* budget) {
-  const int half = options.dims / 2;
-  for (int i = 0; i < half; ++i) {
-    const int first = options.traditional ? 2 * i : i;
-    const int second = options.traditional ? 2 * i + 1 : i + half;
-    const double angle = position * options.scale * frequency(options, i);
-    const double a = x[first], b = x[second], c = std::cos(angle), s = std::sin(angle);
+/// Pairs of elements, in neighbours or halves, turned by the angles whose cos and sin are given.
+void rotate(const double* x, std::span<const double> cos, std::span<const double> sin,
+            bool traditional, double* y, double* budget) {
+  for (std::size_t i = 0; i < cos.size(); ++i) {
+    const std::size_t first = traditional ? 2 * i : i;
+    const std::size_t second = traditional ? 2 * i + 1 : i + cos.size();
+    const double a = x[first], b = x[second], c = cos[i], s = sin[i];
     y[first] = a * c - b * s;
     y[second] = a * s + b * c;
     budget[first] = 2 * unit * (std::abs(a * c) + std::abs(b * s));
@@ -126,46 +151,48 @@ Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps) {
   return y;
 }
 
-Expected rope(const DoubleArray& x, const RopeOptions& options) {
+Expected rope_table(const DoubleArray& x, const DoubleArray& cos, const DoubleArray& sin,
+                    const RopeTableOptions& options) {
   Expected y{x.shape, x.dtype, x.values, std::vector<double>(x.values.size())};
   const auto dim = static_cast<std::size_t>(x.shape[-1]);
   const bool timed_first = options.layout == AttentionLayout::bthd;
   const auto time = static_cast<std::size_t>(x.shape[timed_first ? -3 : -2]);
   const auto repeats = timed_first ? static_cast<std::size_t>(x.shape[-2]) : 1;
+  const auto half = static_cast<std::size_t>(options.dims / 2);
   for (std::size_t row = 0; row * dim < x.values.size(); ++row) {
-    const auto at = static_cast<double>(row / repeats % time) + static_cast<double>(options.offset);
-    rotate(x.values.data() + row * dim, at, options, y.values.data() + row * dim,
-           y.budget.data() + row * dim);
+    const std::size_t at = row / repeats % time + static_cast<std::size_t>(options.offset);
+    rotate(x.values.data() + row * dim, std::span(cos.values).subspan(at * half, half),
+           std::span(sin.values).subspan(at * half, half), options.traditional,
+           y.values.data() + row * dim, y.budget.data() + row * dim);
   }
   return y;
 }
 
-Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
-                   const AttentionOptions& options) {
-  const Heads queries(q, options.layout), keys(k, options.layout), values(v, options.layout);
-  const DType dtype = promote(promote(q.dtype, k.dtype), v.dtype);
-  Expected y{q.shape.with(-1, values.dim), dtype, {}, {}};
-  y.values.resize(static_cast<std::size_t>(y.shape.elements()));
-  y.budget.resize(y.values.size());
-  for (std::int64_t b = 0; b < q.shape[0]; ++b) {
-    for (std::int64_t h = 0; h < queries.heads; ++h) {
-      const std::int64_t shared = h / (queries.heads / keys.heads);
-      for (std::int64_t t = 0; t < queries.time; ++t) {
-        std::int64_t visible = keys.time;
-        double scale = static_cast<double>(options.scale);
-        if (options.causal) visible = std::min(visible, t + keys.time - queries.time + 1);
-        if (visible <= 0) {
-          visible = keys.time;  // a row without keys gives the mean of all values
-          scale = 0;
-        }
-        const Scores scores = scores_of(queries.row(b, h, t), keys, b, shared, visible, scale);
-        const std::size_t at = queries.offset(b, h, t) / static_cast<std::size_t>(queries.dim) *
-                               static_cast<std::size_t>(values.dim);
-        attend(scores, values, b, shared, y.values.data() + at, y.budget.data() + at);
-      }
+Expected rope(const DoubleArray& x, const RopeOptions& options) {
+  const std::int64_t time = x.shape[options.layout == AttentionLayout::bthd ? -3 : -2];
+  const Shape shape{time, options.dims / 2};
+  DoubleArray cos{shape, DType::f32, {}}, sin{shape, DType::f32, {}};
+  for (std::int64_t t = 0; t < time; ++t) {
+    for (int i = 0; i < options.dims / 2; ++i) {
+      const double position = static_cast<double>(t + options.offset) * options.scale;
+      cos.values.push_back(std::cos(position * frequency(options, i)));
+      sin.values.push_back(std::sin(position * frequency(options, i)));
     }
   }
-  return y;
+  return rope_table(x, cos, sin, {options.dims, options.traditional, 0, options.layout});
+}
+
+Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
+                   const AttentionOptions& options) {
+  const Heads keys(k, options.layout);
+  return attend_all(Heads(q, options.layout), keys, Heads(v, options.layout), keys.time, options);
+}
+
+Expected cached_attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
+                          const CachedAttentionOptions& options) {
+  constexpr AttentionLayout stored = AttentionLayout::bhtd;
+  return attend_all(Heads(q, options.attention.layout), Heads(k, stored), Heads(v, stored),
+                    options.length, options.attention);
 }
 
 }  // namespace clmx::reference
