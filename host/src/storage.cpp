@@ -10,7 +10,7 @@ namespace {
 // Read once: a process does not change its mind about transfers.
 bool transfers_denied() {
   static const bool denied =
-      environment("CLMX_TRANSFERS") == "deny" || environment("CLMX_STRICT") == "1";
+      environment("CLMX_TRANSFERS") == "deny" || environment("CLMX_STRICT").value_or("0") != "0";
   return denied;
 }
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/model_file.hpp"
 #include "exit_code.hpp"
@@ -16,7 +18,8 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_flag("--json", json, "Print one JSON document");
   app.add_option("--color", color, "Colours on stderr")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_flag("--strict", strict, "Make a device passed over an error");
+  app.add_flag("--strict", strict,
+               "Make a device passed over, or a copy between devices, an error");
   app.add_flag("-v,--verbose", verbosity, "Say more on stderr");
   app.add_flag("-q,--quiet", quiet, "Say only errors on stderr");
 }
@@ -48,7 +51,8 @@ std::filesystem::path CommonOptions::model_path() const {
 }
 
 bool CommonOptions::is_strict() const {
-  return strict || environment("CLMX_STRICT").value_or("0") != "0";
+  if (strict) setenv("CLMX_STRICT", "1", 1);  // the library's part of it: copies between devices
+  return environment("CLMX_STRICT").value_or("0") != "0";
 }
 
 bool CommonOptions::colored() const {
