@@ -47,8 +47,10 @@ Answer answer_on(const Device& device, LanguageModel& model, const Tokenizer& to
   };
   const GenerateCallbacks callbacks{.on_token =
                                         [&](std::int32_t token) {
-                                          // Output layers are often padded beyond the tokenizer's vocabulary.
-            if (!ends(token) && token < tokenizer.vocab_size()) emit(decoder.push(token));
+                                          // Output layers are often padded beyond the tokenizer's
+                                          // vocabulary.
+                                          if (!ends(token) && token < tokenizer.vocab_size())
+                                            emit(decoder.push(token));
                                           return !interrupted();
                                         },
                                     .go_on = [] { return !interrupted(); }};

@@ -13,8 +13,7 @@ LlamaAttention::LlamaAttention(const LlamaConfig& config, Weights& weights, cons
           weights.linear(path + ".k_proj", config.hidden_size, config.kv_heads * config.head_dim)),
       v_proj_(
           weights.linear(path + ".v_proj", config.hidden_size, config.kv_heads * config.head_dim)),
-      o_proj_(
-          weights.linear(path + ".o_proj", config.heads * config.head_dim, config.hidden_size)),
+      o_proj_(weights.linear(path + ".o_proj", config.heads * config.head_dim, config.hidden_size)),
       qkv_({&q_proj_, &k_proj_, &v_proj_}) {}
 
 Array LlamaAttention::rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const {
