@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "cl_error.hpp"
 #include "device_state.hpp"
@@ -151,7 +152,14 @@ void KernelTable::save_binaries() {
       if (program) programs.push_back(program);
     }
   }
-  for (const auto& program : programs) save_binary(*program);
+  // A driver may compile every kernel once more when asked for its binary, which a process with
+  // hundreds of programs must not wait for. What is left out is compiled, and saved, another time.
+  constexpr std::chrono::seconds longest_save{20};
+  const auto begin = std::chrono::steady_clock::now();
+  for (const auto& program : programs) {
+    if (std::chrono::steady_clock::now() - begin > longest_save) return;
+    save_binary(*program);
+  }
 }
 
 }  // namespace clmx
