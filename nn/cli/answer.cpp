@@ -41,19 +41,16 @@ Answer answer_on(const Device& device, LanguageModel& model, const Tokenizer& to
     answer.text += text;
     if (!text.empty()) show(text);
   };
-  const auto ends = [&](std::int32_t token) {
-    return !options.ignore_eos && (std::ranges::count(model.eos(), token) != 0 ||
-                                   std::ranges::count(options.stop_tokens, token) != 0);
-  };
-  const GenerateCallbacks callbacks{.on_token =
-                                        [&](std::int32_t token) {
-                                          // Output layers are often padded beyond the tokenizer's
-                                          // vocabulary.
-                                          if (!ends(token) && token < tokenizer.vocab_size())
-                                            emit(decoder.push(token));
-                                          return !interrupted();
-                                        },
-                                    .go_on = [] { return !interrupted(); }};
+  const GenerateCallbacks callbacks{
+      .on_token =
+          [&](std::int32_t token) {
+            // Output layers are often padded beyond the tokenizer's
+            // vocabulary.
+            if (!ends(model, options, token) && token < tokenizer.vocab_size())
+              emit(decoder.push(token));
+            return !interrupted();
+          },
+      .go_on = [] { return !interrupted(); }};
   const Stream stream = device.default_stream();
   answer.generation = generate(model, prompt, options, callbacks, stream);
   emit(decoder.finish());

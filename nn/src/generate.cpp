@@ -39,6 +39,8 @@ class NextToken {
   Array chosen_;
 };
 
+}  // namespace
+
 bool ends(const LanguageModel& model, const GenerateOptions& options, std::int32_t token) {
   if (options.ignore_eos) return false;
   const auto holds = [&](const std::vector<std::int32_t>& ids) {
@@ -46,8 +48,6 @@ bool ends(const LanguageModel& model, const GenerateOptions& options, std::int32
   };
   return holds(model.eos()) || holds(options.stop_tokens);
 }
-
-}  // namespace
 
 std::string_view to_string(Finish finish) {
   switch (finish) {

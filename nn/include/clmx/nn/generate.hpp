@@ -37,6 +37,10 @@ struct GenerateCallbacks {
   std::function<bool()> go_on = {};  ///< asked between chunks of the prompt; false stops
 };
 
+/// Whether generation stops at this token: one of the model's eos or of stop_tokens, unless
+/// ignore_eos.
+bool ends(const LanguageModel& model, const GenerateOptions& options, std::int32_t token);
+
 /// Continues the prompt. Throws ArgumentError for an empty prompt, one longer than the context, ids
 /// out of range or sampling options out of range.
 Generation generate(LanguageModel& model, std::span<const std::int32_t> prompt,
