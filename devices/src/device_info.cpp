@@ -61,11 +61,14 @@ int sub_group_size(const cl::Device& device, const std::string& extensions) {
   return most == 0 ? 1 : static_cast<int>((group + most - 1) / most);
 }
 
-DeviceClass device_class(const DeviceInfo& info) {
-  if (info.type == DeviceType::cpu) {
-    return info.native_float_width == 1 ? DeviceClass::emulated : DeviceClass::cpu_vector;
-  }
-  return info.subgroup_size > 0 ? DeviceClass::gpu_subgroup : DeviceClass::gpu_plain;
+// Asked before any call that makes one: some drivers end the process where they have none.
+int max_sub_devices(const cl::Device& device) {
+  const auto most = property<cl_uint>(device, CL_DEVICE_PARTITION_MAX_SUB_DEVICES);
+  std::vector<cl_device_partition_property> kinds;
+  const bool by_counts =
+      device.getInfo(CL_DEVICE_PARTITION_PROPERTIES, &kinds) == CL_SUCCESS &&
+      std::find(kinds.begin(), kinds.end(), CL_DEVICE_PARTITION_BY_COUNTS) != kinds.end();
+  return most > 1 && by_counts ? static_cast<int>(most) : 0;
 }
 
 std::size_t clamped(cl_ulong bytes) {
@@ -110,6 +113,13 @@ std::string_view to_string(DeviceClass device_class) {
   return "unknown";
 }
 
+DeviceClass device_class(const DeviceInfo& info) {
+  if (info.type == DeviceType::cpu) {
+    return info.native_float_width == 1 ? DeviceClass::emulated : DeviceClass::cpu_vector;
+  }
+  return info.subgroup_size > 0 ? DeviceClass::gpu_subgroup : DeviceClass::gpu_plain;
+}
+
 DeviceInfo read_device_info(const cl::Device& device) {
   DeviceInfo info;
   const std::string extensions = text(device, CL_DEVICE_EXTENSIONS);
@@ -122,6 +132,7 @@ DeviceInfo read_device_info(const cl::Device& device) {
   info.compute_units = static_cast<int>(property<cl_uint>(device, CL_DEVICE_MAX_COMPUTE_UNITS, 1));
   info.native_float_width =
       static_cast<int>(property<cl_uint>(device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, 1));
+  info.max_sub_devices = max_sub_devices(device);
   info.subgroup_size = sub_group_size(device, extensions);
   info.device_class = device_class(info);
   info.max_work_group_size = property<std::size_t>(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, 1);

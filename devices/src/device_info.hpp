@@ -11,6 +11,9 @@ namespace clmx {
 /// A property that the driver refuses keeps its default.
 DeviceInfo read_device_info(const cl::Device& device);
 
+/// How kernels are chosen, from type, vector width and sub-groups.
+DeviceClass device_class(const DeviceInfo& info);
+
 /// The device's UUID, else its PCI address, else "": what stays the same across drivers' orders.
 std::string hardware_address(const cl::Device& device);
 

@@ -16,14 +16,19 @@ namespace clmx {
 /// Everything of one device. Made by enumeration, never destroyed: drivers do not survive their
 /// objects being released while the process ends.
 struct DeviceState {
-  DeviceState(DeviceInfo device_info, cl::Device cl_device)
-      : info(std::move(device_info)), device(std::move(cl_device)), pool(*this), kernels(*this) {}
+  DeviceState(DeviceInfo actual_info, DeviceInfo device_info, cl::Device cl_device)
+      : actual(std::move(actual_info)),
+        info(std::move(device_info)),
+        device(std::move(cl_device)),
+        pool(*this),
+        kernels(*this) {}
 
   /// Made at the first use: some drivers take long.
   const cl::Context& context();
   bool wraps_host_memory();
   Stream default_stream();
 
+  const DeviceInfo actual;  ///< for what depends on the driver, whatever CLMX_PRETEND says
   const DeviceInfo info;
   const cl::Device device;
   StreamRegistry streams;

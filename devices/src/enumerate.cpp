@@ -9,6 +9,7 @@
 #include "cl_error.hpp"
 #include "device_info.hpp"
 #include "device_state.hpp"
+#include "pretend.hpp"
 #include "select.hpp"
 
 namespace clmx {
@@ -100,6 +101,8 @@ void name_devices(std::vector<Found>& found) {
 
 Devices enumerate() {
   Devices result;
+  std::optional<PretendProfile> profile;
+  if (const auto name = environment("CLMX_PRETEND")) profile = pretend_profile(*name);
   std::vector<cl::Platform> platforms;
   const cl_int status = cl::Platform::get(&platforms);
   if (status != CL_SUCCESS || platforms.empty()) {
@@ -112,8 +115,9 @@ Devices enumerate() {
   std::sort(found.begin(), found.end(), stable_order);
   name_devices(found);
   for (Found& one : found) {
+    DeviceInfo seen = profile ? pretend(one.info, *profile) : one.info;
     result.states.push_back(
-        std::make_unique<DeviceState>(std::move(one.info), std::move(one.device)));
+        std::make_unique<DeviceState>(std::move(one.info), std::move(seen), std::move(one.device)));
     result.handles.emplace_back(result.states.back().get());
   }
   return result;

@@ -41,8 +41,9 @@ std::size_t work_group_limit(const cl::Kernel& kernel, const DeviceState& device
   const auto limit = work_group_info<std::size_t>(kernel, device, CL_KERNEL_WORK_GROUP_SIZE);
   const auto multiple =
       work_group_info<std::size_t>(kernel, device, CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE);
-  const bool mistaken = device.info.type == DeviceType::cpu && limit == multiple;
-  return mistaken ? device.info.max_work_group_size : limit;
+  const bool mistaken = device.actual.type == DeviceType::cpu && limit == multiple;
+  return mistaken ? device.info.max_work_group_size
+                  : std::min(limit, device.info.max_work_group_size);
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ std::string cache_key(const DeviceInfo& device, const ProgramRequest& request) {
 std::shared_ptr<ProgramState> load_or_compile(DeviceState& device, const ProgramRequest& request) {
   const BuildTimer timer;
   auto state = std::make_shared<ProgramState>();
-  state->key = cache_key(device.info, request);
+  state->key = cache_key(device.actual, request);
   if (!try_load(device, request, *state)) state->program = compile(device, request);
   return state;
 }

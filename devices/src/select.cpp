@@ -5,6 +5,7 @@
 
 #include "clmx/devices/device.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/selection.hpp"
 #include "select.hpp"
 
 namespace clmx {

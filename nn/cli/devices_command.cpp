@@ -1,6 +1,7 @@
 #include <iomanip>
 #include <iostream>
 
+#include "clmx/devices/error.hpp"
 #include "common_options.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
@@ -32,6 +33,8 @@ Json described(const Device& device) {
       {"local_bytes", info.local_bytes},
       {"max_work_group", info.max_work_group_size},
       {"compute_units", info.compute_units},
+      {"max_sub_devices", info.max_sub_devices},
+      {"pretends", info.pretends.empty() ? Json(nullptr) : Json(info.pretends)},
       {"self_check", {{"status", "not_run"}, {"passed", 0}, {"total", 0}}}};
 }
 
@@ -47,7 +50,8 @@ Row table_row(const DeviceInfo& info) {
   return {info.selector,
           std::to_string(info.platform_index) + '.' + std::to_string(info.device_index),
           info.id,
-          std::string(to_string(info.device_class)),
+          join(to_string(info.device_class),
+               info.pretends.empty() ? "" : " (pretends " + info.pretends + ')'),
           std::to_string(info.compute_units),
           in_gibibytes(info.global_bytes),
           info.platform,

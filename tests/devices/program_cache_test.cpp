@@ -63,7 +63,7 @@ class CachedProgram {
     save_binary(*program);
     return right;
   }
-  std::string key() const { return cache_key(device_.info(), request_); }
+  std::string key() const { return cache_key(device_.state()->actual, request_); }
   std::filesystem::path entry() const { return entry_path(folder_.path(), key()); }
   void damage(const std::string& content) const {
     folder_.write(entry().filename().string(), content);

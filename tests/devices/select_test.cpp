@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/selection.hpp"
 #include "test_kernels.hpp"
 
 namespace clmx {

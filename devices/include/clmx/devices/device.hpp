@@ -46,6 +46,8 @@ struct DeviceInfo {
   std::size_t max_parameter_bytes = 1024;
   std::size_t timer_resolution_ns = 0;  ///< 0: profiling uses host clocks
   bool unified_memory = false, fp16 = false, fp64 = false, int_dot = false;
+  int max_sub_devices = 0;  ///< the most compute units a sub-device can have; 0: none can be made
+  std::string pretends;     ///< the profile of CLMX_PRETEND whose limits these are, else empty
 };
 
 /// A platform or device that could not be used; enumeration goes on without it.
@@ -67,8 +69,9 @@ class Device {
   static std::span<const Device> all();
   /// What enumeration passed over, and why. An ICD without devices is listed here too.
   static std::span<const DeviceProblem> problems();
-  /// One device by the grammar of docs/devices.md: alias[:n], type[:n], p.d, id=HEX, name~TEXT.
-  /// Throws DeviceNotFound, with the candidates, on no match or a malformed selector.
+  /// One device by the grammar of docs/devices.md: alias[:n], type[:n], p.d, id=HEX or name~TEXT,
+  /// each with /units for a sub-device (see selection.hpp). Throws DeviceNotFound, with the
+  /// candidates, on no match, a malformed selector or a sub-device that cannot be made.
   static Device select(std::string_view selector);
   /// A comma-separated list of the above, or "all"; duplicates are dropped. Never empty.
   static std::vector<Device> select_list(std::string_view selectors);
@@ -94,16 +97,11 @@ class Device {
   DeviceState* state_;  // lives until the process ends
 };
 
-/// set_default_device, else CLMX_DEVICE, else the first of Device::all(). Throws DeviceNotFound.
+/// set_default_device, else CLMX_DEVICE, else the first of Device::all() whose stored self-check
+/// did not fail. Throws DeviceNotFound.
 Device default_device();
 void set_default_device(const Device& device);
 Stream default_stream(const Device& device);
-
-/// Selection as a pure function, for tests without hardware: the index into `devices` that the
-/// selector names (they must be in the stable order). Throws DeviceNotFound.
-std::size_t select_index(std::span<const DeviceInfo> devices, std::string_view selector);
-std::vector<std::size_t> select_indices(std::span<const DeviceInfo> devices,
-                                        std::string_view selectors);
 
 /// Counters of this process, for --json output and tests.
 struct BuildStats {
