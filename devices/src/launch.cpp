@@ -127,10 +127,14 @@ cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const Grid& grid
 
 cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid& grid) {
   const KernelState* const state = kernel.kernel;
+  TracedCommand traced(stream.trace.get(), TraceKind::launch, state->entry);
+  traced.event().grid = grid;
   cl::Event event;
-  if (stream.device_clock) {
+  if (stream.asks_device_for_times()) {
     const cl_int status = enqueue(stream, kernel, grid, &event());
-    if (status == CL_SUCCESS) stream.samples.push_back({state, std::move(event), 0});
+    if (status != CL_SUCCESS) return status;
+    traced.enqueued(event);
+    if (stream.profiling) stream.samples.push_back({state, std::move(event), 0});
     return status;
   }
   stream.queue.finish();
@@ -138,7 +142,9 @@ cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid
   cl_int status = enqueue(stream, kernel, grid, nullptr);
   if (status == CL_SUCCESS) status = stream.queue.finish();
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-  if (status == CL_SUCCESS) stream.samples.push_back({state, {}, time.count()});
+  if (status != CL_SUCCESS) return status;
+  traced.ran(time.count());
+  if (stream.profiling) stream.samples.push_back({state, {}, time.count()});
   return status;
 }
 
@@ -150,7 +156,7 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   for (const KernelArgument& argument : arguments) std::visit(set, argument);
   stream.last_launched = &kernel;
   const cl_int status =
-      stream.profiling ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
+      stream.measures() ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
   if (status == CL_SUCCESS) note_shape(own, grid);
   return status;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cl_error.hpp"
+#include "clmx/devices/trace.hpp"
 #include "counters.hpp"
 #include "device_state.hpp"
 
@@ -40,6 +41,7 @@ std::string build_options(const Constants& constants) {
 }
 
 cl::Program compile(DeviceState& device, const ProgramRequest& request) {
+  const TraceScope compiling(request.file, TraceKind::compile);
   cl::Program program;
   cl_int status = try_build(device, request, program);
   if (status != CL_SUCCESS) status = try_build(device, request, program);

@@ -23,7 +23,7 @@ struct ProgramRequest {
 /// after: drivers that specialise at the first launch have those inside.
 struct ProgramState {
   cl::Program program;
-  std::string key;
+  std::string file, key;
   std::mutex mutex;
   std::set<std::string> shapes;
   bool unsaved = false;

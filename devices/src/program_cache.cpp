@@ -4,6 +4,7 @@
 
 #include "binary_store.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/trace.hpp"
 #include "counters.hpp"
 #include "cpu_features.hpp"
 #include "device_state.hpp"
@@ -17,6 +18,7 @@ constexpr int cache_format = 1;
 bool try_load(DeviceState& device, const ProgramRequest& request, ProgramState& state) {
   std::optional<StoredBinary> stored = load_binary(state.key);
   if (!stored) return false;
+  const TraceScope loading(request.file, TraceKind::load);
   const std::vector<cl::Device> devices{device.device};
   const cl::Program::Binaries binaries{std::move(stored->payload)};
   cl_int status = CL_SUCCESS;
@@ -56,6 +58,7 @@ std::string cache_key(const DeviceInfo& device, const ProgramRequest& request) {
 std::shared_ptr<ProgramState> load_or_compile(DeviceState& device, const ProgramRequest& request) {
   const BuildTimer timer;
   auto state = std::make_shared<ProgramState>();
+  state->file = request.file;
   state->key = cache_key(device.actual, request);
   if (!try_load(device, request, *state)) state->program = compile(device, request);
   return state;
@@ -70,6 +73,7 @@ void save_binary(ProgramState& program) {
     binary.shapes = program.shapes;
   }
   if (!cache_directory()) return;
+  const TraceScope saving(program.file, TraceKind::save);
   cl::Program::Binaries binaries;
   if (program.program.getInfo(CL_PROGRAM_BINARIES, &binaries) != CL_SUCCESS) return;
   if (binaries.size() != 1 || binaries.front().empty()) return;

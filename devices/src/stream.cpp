@@ -26,8 +26,9 @@ cl::CommandQueue new_queue(DeviceState& device, bool device_clock) {
 StreamState::StreamState(DeviceState& stream_device, StreamOptions options)
     : device(stream_device),
       number(stream_device.streams.reserve()),
+      trace(StreamTrace::start(stream_device.info, number)),
       profiling(options.profiling),
-      device_clock(profiling && stream_device.info.timer_resolution_ns > 0),
+      device_clock(measures() && stream_device.info.timer_resolution_ns > 0),
       synchronous(environment("CLMX_SYNC").value_or("0") != "0"),
       queue(new_queue(stream_device, device_clock)) {
   device.streams.add(*this);
@@ -38,8 +39,10 @@ StreamState::~StreamState() {
     leave_alone(std::move(queue));
     for (StreamKernel& kernel : kernels) leave_alone(std::move(kernel.object));
     for (Staged& copy : staged) leave_alone(std::move(copy.bytes));
+    leave_alone(trace);
   } else {
     finish();
+    if (trace) trace->collect();
   }
   device.streams.remove(number);
   if (!process_ends()) device.pool.release_held();
@@ -87,6 +90,7 @@ Device Stream::device() const {
 
 void Stream::synchronize() const {
   state_->require_alive();
+  const TraceScope waiting("synchronize");
   const cl_int status = state_->finish();
   if (status != CL_SUCCESS) state_->fail("clFinish", status);
   {

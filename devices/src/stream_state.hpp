@@ -11,6 +11,7 @@
 #include "clmx/devices/stream.hpp"
 #include "device_state.hpp"
 #include "kernel_state.hpp"
+#include "stream_trace.hpp"
 
 namespace clmx {
 
@@ -44,11 +45,17 @@ struct StreamState {
   cl_int finish();
   /// Throws what `code` of `call` means on this stream and makes it dead where the device is lost.
   [[noreturn]] void fail(std::string_view call, cl_int code);
+  /// Whether launches are measured at all, and by the device.
+  bool measures() const { return profiling || trace; }
+  bool asks_device_for_times() const {
+    return device_clock && !(trace && trace->distrusts_device());
+  }
   /// Frees the host copies of writes that are done. With the mutex held.
   void drop_staged();
 
   DeviceState& device;
   const std::uint32_t number;
+  const std::shared_ptr<StreamTrace> trace;  ///< null: not recorded
   const bool profiling, device_clock, synchronous;
   cl::CommandQueue queue;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 
 #include "cl_error.hpp"
 #include "counters.hpp"
@@ -22,12 +23,37 @@ void check_window(const StreamState& stream, const Buffer& buffer, std::size_t o
 
 enum class Then { go_on, wait };
 
+/// A command that moves bytes.
+struct Transfer {
+  std::string_view call;
+  TraceKind kind;
+  std::size_t bytes;
+  Then then = Then::go_on;
+};
+
+// Runs `call(event)`, which enqueues the command; with the mutex held.
+template <class Call>
+cl_int enqueue_traced(StreamState& stream, const Transfer& transfer, cl::Event& done, Call call) {
+  if (!stream.trace) return call(transfer.then == Then::wait ? &done : nullptr);
+  TracedCommand traced(stream.trace.get(), transfer.kind, to_string(transfer.kind));
+  traced.event().bytes = transfer.bytes;
+  const bool alone = !stream.asks_device_for_times();
+  if (alone) stream.queue.finish();
+  const auto start = std::chrono::steady_clock::now();
+  cl_int status = call(&done);
+  if (status == CL_SUCCESS && alone) status = stream.queue.finish();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  if (status != CL_SUCCESS) return status;
+  alone ? traced.ran(time.count()) : traced.enqueued(done);
+  return status;
+}
+
 // Enqueues `call(event, sequence)`, a use of the buffers; when memory is exhausted, once more after
 // the pool was emptied. Numbering and enqueueing are one step: a number that others see as complete
 // must not be pending. The wait is outside of the lock.
 template <class Call>
-void enqueue(StreamState& stream, std::string_view name,
-             std::initializer_list<const Buffer*> buffers, Then then, Call call) {
+void enqueue(StreamState& stream, const Transfer& transfer,
+             std::initializer_list<const Buffer*> buffers, Call call) {
   const auto attempt = [&] {
     cl::Event done;
     Use use;
@@ -36,9 +62,11 @@ void enqueue(StreamState& stream, std::string_view name,
       const std::lock_guard lock(stream.mutex);
       use = stream.next_use();
       for (const Buffer* buffer : buffers) buffer->state()->uses.note(use);
-      status = call(then == Then::wait ? &done : nullptr, use.sequence);
+      status = enqueue_traced(stream, transfer, done,
+                              [&](cl::Event* event) { return call(event, use.sequence); });
     }
-    if (status != CL_SUCCESS || then == Then::go_on) return status;
+    if (status != CL_SUCCESS || transfer.then == Then::go_on) return status;
+    const TraceScope waiting("wait");
     status = done.wait();
     if (status == CL_SUCCESS) stream.mark_completed(use.sequence);
     return status;
@@ -50,20 +78,21 @@ void enqueue(StreamState& stream, std::string_view name,
     status = attempt();
   }
   if (is_out_of_memory(status)) {
-    throw OutOfMemory(join(name, " on ", stream.device.info.selector, ": ", describe_code(status)));
+    throw OutOfMemory(
+        join(transfer.call, " on ", stream.device.info.selector, ": ", describe_code(status)));
   }
-  if (status != CL_SUCCESS) stream.fail(name, status);
+  if (status != CL_SUCCESS) stream.fail(transfer.call, status);
 }
 
 void write_staged(StreamState& stream, const Buffer& to, std::size_t offset,
                   std::span<const std::byte> bytes) {
-  const auto call = [&](cl::Event*, std::uint64_t sequence) {
+  const auto call = [&](cl::Event* done, std::uint64_t sequence) {
     stream.drop_staged();
     stream.staged.push_back({sequence, {bytes.begin(), bytes.end()}});
     return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_FALSE, offset, bytes.size(),
-                                           stream.staged.back().bytes.data());
+                                           stream.staged.back().bytes.data(), nullptr, done);
   };
-  enqueue(stream, "clEnqueueWriteBuffer", {&to}, Then::go_on, call);
+  enqueue(stream, {"clEnqueueWriteBuffer", TraceKind::upload, bytes.size()}, {&to}, call);
 }
 
 void write_waiting(StreamState& stream, const Buffer& to, std::size_t offset,
@@ -72,7 +101,8 @@ void write_waiting(StreamState& stream, const Buffer& to, std::size_t offset,
     return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_FALSE, offset, bytes.size(),
                                            bytes.data(), nullptr, done);
   };
-  enqueue(stream, "clEnqueueWriteBuffer", {&to}, Then::wait, call);
+  enqueue(stream, {"clEnqueueWriteBuffer", TraceKind::upload, bytes.size(), Then::wait}, {&to},
+          call);
 }
 
 }  // namespace
@@ -96,7 +126,8 @@ void Stream::read(const Buffer& from, std::size_t offset, std::span<std::byte> b
     return state_->queue.enqueueReadBuffer(from.state()->block.memory, CL_FALSE, offset,
                                            bytes.size(), bytes.data(), nullptr, done);
   };
-  enqueue(*state_, "clEnqueueReadBuffer", {&from}, Then::wait, call);
+  enqueue(*state_, {"clEnqueueReadBuffer", TraceKind::download, bytes.size(), Then::wait}, {&from},
+          call);
   ++counters().downloads;
   counters().downloaded_bytes += bytes.size();
 }
@@ -109,21 +140,22 @@ void Stream::copy(const Buffer& from, std::size_t from_offset, const Buffer& to,
   const std::size_t apart =
       from_offset > to_offset ? from_offset - to_offset : to_offset - from_offset;
   require(!(from == to) || apart >= bytes, "Stream::copy", "the two windows overlap");
-  const auto call = [&](cl::Event*, std::uint64_t) {
+  const auto call = [&](cl::Event* done, std::uint64_t) {
     return state_->queue.enqueueCopyBuffer(from.state()->block.memory, to.state()->block.memory,
-                                           from_offset, to_offset, bytes);
+                                           from_offset, to_offset, bytes, nullptr, done);
   };
-  enqueue(*state_, "clEnqueueCopyBuffer", {&from, &to}, Then::go_on, call);
+  enqueue(*state_, {"clEnqueueCopyBuffer", TraceKind::copy, bytes}, {&from, &to}, call);
 }
 
 void Stream::fill(const Buffer& buffer, std::size_t offset, std::size_t bytes,
                   std::uint8_t value) const {
   check_window(*state_, buffer, offset, bytes, "Stream::fill");
   if (bytes == 0) return;
-  const auto call = [&](cl::Event*, std::uint64_t) {
-    return state_->queue.enqueueFillBuffer(buffer.state()->block.memory, value, offset, bytes);
+  const auto call = [&](cl::Event* done, std::uint64_t) {
+    return state_->queue.enqueueFillBuffer(buffer.state()->block.memory, value, offset, bytes,
+                                           nullptr, done);
   };
-  enqueue(*state_, "clEnqueueFillBuffer", {&buffer}, Then::go_on, call);
+  enqueue(*state_, {"clEnqueueFillBuffer", TraceKind::fill, bytes}, {&buffer}, call);
 }
 
 MappedBuffer Stream::map(const Buffer& buffer, std::size_t offset, std::size_t bytes) const {
@@ -136,7 +168,7 @@ MappedBuffer Stream::map(const Buffer& buffer, std::size_t offset, std::size_t b
                                             offset, bytes, nullptr, done, &status);
     return status;
   };
-  enqueue(*state_, "clEnqueueMapBuffer", {&buffer}, Then::wait, call);
+  enqueue(*state_, {"clEnqueueMapBuffer", TraceKind::map, bytes, Then::wait}, {&buffer}, call);
   const auto unmap = [stream = state_, buffer](void* window) {
     if (process_ends() || stream->dead) return;
     const std::lock_guard lock(stream->mutex);

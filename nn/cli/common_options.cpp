@@ -15,6 +15,8 @@ void CommonOptions::add_to(CLI::App& app) {
                  "Devices: 'all' or a list of pocl, intel:1, gpu, 0.1, id=HEX, name~TEXT "
                  "(else CLMX_DEVICE)");
   app.add_option("--model", model, "An MLX folder or a .gguf file (else CLMX_MODEL)");
+  app.add_option("--trace", trace,
+                 "Write a timeline of streams and host to this file (Chrome's trace format)");
   app.add_flag("--json", json, "Print one JSON document");
   app.add_option("--color", color, "Colours on stderr")
       ->check(CLI::IsMember({"auto", "always", "never"}));

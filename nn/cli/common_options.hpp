@@ -11,7 +11,7 @@ namespace clmx::cli {
 
 /// Options that every command understands.
 struct CommonOptions {
-  std::string device, model, color = "auto";
+  std::string device, model, trace, color = "auto";
   bool json = false, quiet = false, strict = false;
   int verbosity = 0;
 

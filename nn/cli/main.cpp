@@ -4,6 +4,7 @@
 #include "common_options.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
+#include "trace_file.hpp"
 
 namespace {
 
@@ -26,7 +27,9 @@ int parsed_and_run(int argc, char** argv) {
   }
   for (const Command& command : commands) {
     if (!command.parser->parsed()) continue;
-    const int status = command.run();
+    const int status = common.trace.empty()
+                           ? command.run()
+                           : run_traced(common.trace, command.parser->get_name(), command.run);
     finish_stdout();
     return status;
   }

@@ -5,6 +5,7 @@
 
 #include "answer.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/trace.hpp"
 #include "clmx/nn/model_file.hpp"
 #include "common_options.hpp"
 #include "dtype_option.hpp"
@@ -53,6 +54,7 @@ class Run {
 };
 
 void Run::load() {
+  const TraceScope traced("load the model");
   const Clock::time_point begin = Clock::now();
   const ModelFile file(common_.model_path());
   auto loaded = std::async(std::launch::async,

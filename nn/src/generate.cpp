@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/trace.hpp"
 #include "clmx/host/ops_basic.hpp"
 
 namespace clmx {
@@ -63,6 +64,7 @@ std::string_view to_string(Finish finish) {
 
 Array prefill(LanguageModel& model, std::span<const std::int32_t> prompt, ModelCache& cache,
               std::int64_t chunk, const std::function<bool()>& go_on, StreamOrDevice s) {
+  const TraceScope traced("prompt");
   require(!prompt.empty(), "prefill", "the prompt has no tokens");
   require(chunk > 0, "prefill", "a chunk of ", chunk, " tokens");
   const Stream stream = s.resolve();
@@ -98,6 +100,7 @@ Generation generate(LanguageModel& model, std::span<const std::int32_t> prompt,
   Array logits = prefill(model, prompt, cache, options.prefill_chunk, callbacks.go_on, stream);
   if (logits.size() == 0) return stop(Finish::stop);
   while (true) {
+    const TraceScope traced("token");
     const std::int32_t token = next.choose(logits);
     if (result.tokens.empty()) {
       result.prefill_s = seconds_since(begin);

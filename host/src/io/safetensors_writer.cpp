@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "atomic_file.hpp"
+#include "clmx/host/atomic_file.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "file_dtypes.hpp"

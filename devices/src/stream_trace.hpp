@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "clmx/devices/trace.hpp"
+#include "opencl.hpp"
+
+namespace clmx {
+
+struct DeviceInfo;
+
+/// The commands of one stream, for the trace. Its lock is never held while anything waits.
+class StreamTrace {
+ public:
+  explicit StreamTrace(std::uint32_t track) : track_(track) {}
+  /// Of a new stream; nothing unless tracing.
+  static std::shared_ptr<StreamTrace> start(const DeviceInfo& device, std::uint32_t stream);
+
+  std::uint32_t track() const { return track_; }
+  /// The command was enqueued; `done` will tell when it ran.
+  void enqueued(const TraceEvent& command, cl::Event done);
+  /// The command ran alone, timed by the host.
+  void ran(TraceEvent command);
+  /// Hands what has completed to the recorder; says how much has not.
+  std::uint64_t collect();
+  /// Whether the device gave times that cannot be true.
+  bool distrusts_device() const { return distrusts_; }
+
+ private:
+  struct Pending {
+    TraceEvent command;
+    cl::Event done;
+  };
+  void collect_completed();
+  void finish(const Pending& pending);
+  bool map_times(TraceEvent& command, const cl::Event& done);
+  void record(TraceEvent& command);
+
+  const std::uint32_t track_;
+  std::atomic<bool> distrusts_{false};
+  std::mutex mutex_;
+  std::deque<Pending> pending_;
+  std::int64_t offset_ = 0;  // host's clock minus device's
+  bool has_offset_ = false;
+  std::int64_t last_end_ = 0;
+};
+
+/// One command from before its enqueueing. Does nothing where `trace` is null.
+class TracedCommand {
+ public:
+  TracedCommand(StreamTrace* trace, TraceKind kind, std::string_view name);
+  TraceEvent& event() { return event_; }
+  /// An event that completes with the command; it was just enqueued.
+  void enqueued(const cl::Event& done);
+  /// It has just ended, after running alone for this long.
+  void ran(double seconds);
+
+ private:
+  StreamTrace* const trace_;
+  TraceEvent event_;
+};
+
+}  // namespace clmx
