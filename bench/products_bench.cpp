@@ -12,30 +12,11 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_quantized.hpp"
+#include "stream_reader.hpp"
 
 namespace clmx {
 namespace {
 
-constexpr KernelSource stream_source{"stream.cl", R"(
-kernel void stream(const global uint16* from, ulong from_at, global uint* to, ulong to_at, ulong count) {
-  from += from_at;
-  const size_t share = (count + get_num_groups(0) - 1) / get_num_groups(0);
-  const size_t begin = get_group_id(0) * share, end = min(begin + share, (size_t)count);
-  uint16 a = 0, b = 0, c = 0, d = 0;
-  size_t i = begin + get_local_id(0);
-  for (; i + 3 * get_local_size(0) < end; i += 4 * get_local_size(0)) {
-    a ^= from[i];
-    b ^= from[i + get_local_size(0)];
-    c ^= from[i + 2 * get_local_size(0)];
-    d ^= from[i + 3 * get_local_size(0)];
-  }
-  for (; i < end; i += get_local_size(0)) a ^= from[i];
-  const uint8 folded = (a ^ b ^ c ^ d).lo ^ (a ^ b ^ c ^ d).hi;
-  const uint4 four = folded.lo ^ folded.hi;
-  to[to_at + get_global_id(0)] = four.x ^ four.y ^ four.z ^ four.w;
-}
-)"};
-const KernelLibrary stream_library{"bench", std::span(&stream_source, 1)};
 constexpr std::size_t cold_bytes = 200 << 20;
 
 struct Case {
@@ -78,35 +59,6 @@ std::vector<QuantizedWeight> make_weights(const Case& c, std::size_t bytes) {
   } while (weights.size() * weights.front().bytes() < bytes);
   return weights;
 }
-
-/// Reads `bytes` of a buffer of `room` bytes, a different part each time.
-class StreamReader {
- public:
-  StreamReader(const Stream& stream, std::size_t bytes, std::size_t room)
-      : stream_(stream),
-        bytes_(bytes / 64 * 64),
-        from_(Buffer::allocate(stream, std::max(room, bytes_) + 64)),
-        to_(Buffer::allocate(stream, 1 << 16)),
-        kernel_(stream.device().kernel({stream_library, "stream.cl", "stream", {}})) {
-    stream.fill(from_, 0, from_.size(), 1);
-    const DeviceInfo& info = stream.device().info();
-    const auto units = static_cast<std::size_t>(info.compute_units);
-    grid_ = info.type == DeviceType::cpu ? Grid::groups(units) : Grid::groups(8 * units, 1, 1, 64);
-  }
-  void enqueue() {
-    if (at_ + bytes_ > from_.size()) at_ = 0;
-    stream_.launch(kernel_, grid_, BufferArgument{from_, at_ / 64}, BufferArgument{to_},
-                   static_cast<std::uint64_t>(bytes_ / 64));
-    at_ += bytes_;
-  }
-
- private:
-  Stream stream_;
-  std::size_t bytes_, at_ = 0;
-  Buffer from_, to_;
-  Kernel kernel_;
-  Grid grid_;
-};
 
 template <class Work>
 double seconds(const Stream& stream, std::size_t repeats, Work work) {
