@@ -12,7 +12,7 @@ std::atomic<bool> ending{false};
 
 void finish_everything() {
   if (ending.exchange(true)) return;
-  for (const auto& state : devices().states) {
+  for (DeviceState* const state : all_device_states()) {
     state->streams.finish_all();
     state->kernels.save_binaries();
   }

@@ -50,6 +50,8 @@ struct Devices {
   std::vector<DeviceProblem> problems;
 };
 Devices& devices();
+/// The same and the sub-devices made so far.
+std::vector<DeviceState*> all_device_states();
 
 /// True once the process has begun to end: OpenCL objects are then left alone.
 bool process_ends();

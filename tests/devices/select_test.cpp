@@ -38,12 +38,24 @@ std::vector<DeviceInfo> machine() {
   devices[0].id = "0a11";
   devices[1].id = "0b22";
   devices[2].id = "0b33";
+  devices[4].id = "0c44";
+  devices[4].compute_units = devices[4].max_sub_devices = 8;
   devices[5].device_class = DeviceClass::emulated;
   return devices;
 }
 
 std::size_t pick(std::string_view selector) {
-  return select_index(machine(), selector);
+  return select_one(machine(), selector).device;
+}
+
+Selection part(std::string_view selector) {
+  return select_one(machine(), selector);
+}
+
+std::vector<Selection> whole(std::initializer_list<std::size_t> devices) {
+  std::vector<Selection> selected;
+  for (const std::size_t device : devices) selected.push_back({device, 0});
+  return selected;
 }
 
 std::string complaint(std::string_view selector) {
@@ -92,8 +104,47 @@ TEST(Select, FindsAPartOfANameInAnyCase) {
   EXPECT_THAT(complaint("name~"), HasSubstr("part of a name"));
 }
 
-TEST(Select, RefusesSubDevices) {
-  EXPECT_THAT(complaint("pocl:0/2"), HasSubstr("sub-devices (/n) are not offered"));
+TEST(Select, NamesUnitsOfADeviceAfterEveryFormOfSelector) {
+  for (const char* selector :
+       {"pocl/3", "pocl:0/3", "cpu:1/3", "0.0/3", "id=0c44/3", "name~pthread/3", " pocl/3 "}) {
+    EXPECT_EQ(part(selector), (Selection{4, 3})) << selector;
+  }
+}
+
+TEST(Select, AllUnitsAreTheDeviceItself) {
+  EXPECT_EQ(part("pocl/8"), (Selection{4, 0}));
+  EXPECT_EQ(part("pocl"), (Selection{4, 0}));
+}
+
+TEST(Select, RefusesSubDevicesThatCannotBeMade) {
+  EXPECT_THAT(complaint("pocl/0"), HasSubstr("at least one"));
+  EXPECT_THAT(complaint("pocl/9"), HasSubstr("only 8 compute units"));
+  EXPECT_THAT(complaint("rusticl/1"), HasSubstr("cannot be divided"));
+  EXPECT_THAT(complaint("rusticl/1"), HasSubstr("pocl:0"));
+  for (const char* selector : {"pocl/", "pocl/x", "pocl/-1", "pocl/1.5", "id=0c44/", "0.0/ 1"}) {
+    EXPECT_THAT(complaint(selector), HasSubstr("must be a number")) << selector;
+  }
+  EXPECT_THAT(complaint("pocl:1/1"), HasSubstr("no such device"));
+  EXPECT_THAT(complaint("/1"), HasSubstr("empty"));
+  EXPECT_THAT(complaint("pocl/1/1"), HasSubstr("not a selector"));
+  EXPECT_THAT(complaint("all/1"), HasSubstr("not a selector"));
+}
+
+TEST(Select, ANumberAfterASlashIsPartOfANameThatHasIt) {
+  std::vector<DeviceInfo> devices = machine();
+  devices[4].name = "board 7/2 rev";
+  EXPECT_EQ(select_one(devices, "name~7/2"), (Selection{4, 0}));
+  EXPECT_EQ(select_one(devices, "name~7/2/2"), (Selection{4, 2}));
+  EXPECT_EQ(select_one(devices, "name~board/2"), (Selection{4, 2}));
+  EXPECT_EQ(select_one(devices, "name~7/2 r"), (Selection{4, 0}));
+}
+
+TEST(Select, FindsADevicesOwnSelectorWhateverItsType) {
+  std::vector<DeviceInfo> devices = machine();
+  devices[4].platform = "Something else";
+  devices[4].selector = "cpu:1";
+  devices[4].type = DeviceType::gpu;  // as CLMX_PRETEND has it
+  EXPECT_EQ(select_one(devices, "cpu:1"), (Selection{4, 0}));
 }
 
 TEST(Select, RefusesWhatIsNoSelectorAndListsTheCandidates) {
@@ -102,22 +153,24 @@ TEST(Select, RefusesWhatIsNoSelectorAndListsTheCandidates) {
     EXPECT_THAT(complaint(selector), AllOf(HasSubstr("intel:0"), HasSubstr("rusticl:0")))
         << selector;
   }
-  EXPECT_THAT(message_of<DeviceNotFound>([] { select_index({}, "gpu"); }),
+  EXPECT_THAT(message_of<DeviceNotFound>([] { select_one({}, "gpu"); }),
               HasSubstr("no OpenCL devices"));
 }
 
 TEST(SelectList, KeepsTheOrderAndDropsDuplicates) {
-  EXPECT_THAT(select_indices(machine(), "pocl, gpu,intel:0,0.0"), ElementsAre(4, 0));
+  EXPECT_EQ(select_several(machine(), "pocl, gpu,intel:0,0.0,pocl/8"), whole({4, 0}));
+  EXPECT_THAT(select_several(machine(), "pocl/1,pocl,pocl:0/1,pocl/2"),
+              ElementsAre(Selection{4, 1}, Selection{4, 0}, Selection{4, 2}));
 }
 
 TEST(SelectList, TakesAllDevices) {
-  EXPECT_THAT(select_indices(machine(), "all"), ElementsAre(0, 1, 2, 3, 4, 5));
-  EXPECT_THROW(select_indices({}, "all"), DeviceNotFound);
+  EXPECT_EQ(select_several(machine(), "all"), whole({0, 1, 2, 3, 4, 5}));
+  EXPECT_THROW(select_several({}, "all"), DeviceNotFound);
 }
 
 TEST(SelectList, RefusesAnEmptyItem) {
-  EXPECT_THROW(select_indices(machine(), "pocl,,gpu"), DeviceNotFound);
-  EXPECT_THROW(select_indices(machine(), "pocl,"), DeviceNotFound);
+  EXPECT_THROW(select_several(machine(), "pocl,,gpu"), DeviceNotFound);
+  EXPECT_THROW(select_several(machine(), "pocl,"), DeviceNotFound);
 }
 
 TEST(PlatformAlias, KnowsTheUsualPlatforms) {

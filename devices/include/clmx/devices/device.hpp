@@ -46,7 +46,7 @@ struct DeviceInfo {
   std::size_t max_parameter_bytes = 1024;
   std::size_t timer_resolution_ns = 0;  ///< 0: profiling uses host clocks
   bool unified_memory = false, fp16 = false, fp64 = false, int_dot = false;
-  int max_sub_devices = 0;  ///< the most compute units a sub-device can have; 0: none can be made
+  int max_sub_devices = 0;  ///< into how many devices it can be divided; 0: no sub-device of it
   std::string pretends;     ///< the profile of CLMX_PRETEND whose limits these are, else empty
 };
 

@@ -8,10 +8,31 @@
 
 namespace clmx {
 
-/// Selection as a pure function, for tests without hardware: the index into `devices` that the
-/// selector names (they must be in the stable order). Throws DeviceNotFound.
-std::size_t select_index(std::span<const DeviceInfo> devices, std::string_view selector);
-std::vector<std::size_t> select_indices(std::span<const DeviceInfo> devices,
-                                        std::string_view selectors);
+/// What a selector names: a device, or a sub-device of that many compute units.
+struct Selection {
+  std::size_t device = 0;  ///< the index into the devices given
+  int units = 0;           ///< 0: the whole device
+  bool operator==(const Selection&) const = default;
+};
+
+/// Selection as a pure function, for tests without hardware; `devices` must be in the stable order.
+///
+///   item := alias[:n][/units] | type[:n][/units] | p.d[/units] | id=HEX[/units] |
+///           name~TEXT[/units]
+///
+/// In name~TEXT a final /number belongs to TEXT where a device's name contains it. /units asks for
+/// a sub-device: it must be 1 or more and at most the device's compute units, and the device must
+/// offer division by counts; all of the compute units are the device itself. Throws DeviceNotFound
+/// with the reason and the candidates.
+Selection select_one(std::span<const DeviceInfo> devices, std::string_view selector);
+/// A comma-separated list of the above, or "all"; duplicates are dropped. Never empty.
+std::vector<Selection> select_several(std::span<const DeviceInfo> devices,
+                                      std::string_view selectors);
+
+/// The sub-device of `units` compute units; device itself where these are all. One per device,
+/// units and process, not listed in Device::all(): a device of its own with its own context, pool
+/// and streams, whose info is the device's but for compute_units, id ("<id>/units") and selector
+/// ("pocl:0/units"). Throws DeviceNotFound, before any call of the driver, where it cannot be made.
+Device sub_device(const Device& device, int units);
 
 }  // namespace clmx
