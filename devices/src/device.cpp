@@ -18,8 +18,6 @@ void finish_everything() {
   }
 }
 
-std::atomic<DeviceState*> chosen_default{nullptr};
-
 }  // namespace
 
 bool process_ends() {
@@ -84,18 +82,6 @@ void Device::reset_peak_memory() const {
 
 void Device::trim_memory() const {
   state_->pool.trim();
-}
-
-Device default_device() {
-  if (DeviceState* const chosen = chosen_default) return Device(chosen);
-  if (const auto selectors = environment("CLMX_DEVICE")) {
-    return Device::select_list(*selectors).front();
-  }
-  return Device::select_list("all").front();
-}
-
-void set_default_device(const Device& device) {
-  chosen_default = device.state();
 }
 
 Stream default_stream(const Device& device) {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "clmx/devices/device.hpp"
+#include "clmx/devices/self_check.hpp"
 
 namespace clmx {
 
@@ -34,5 +36,21 @@ std::vector<Selection> select_several(std::span<const DeviceInfo> devices,
 /// and streams, whose info is the device's but for compute_units, id ("<id>/units") and selector
 /// ("pocl:0/units"). Throws DeviceNotFound, before any call of the driver, where it cannot be made.
 Device sub_device(const Device& device, int units);
+
+/// What is taken where nobody names a device, and what was passed over for it.
+struct DefaultChoice {
+  std::optional<std::size_t> device;  ///< the index into the devices given; absent: none is left
+  std::vector<DeviceProblem> passed_over;
+};
+/// The first device whose self-check did not go wrong; one without a verdict is not suspected.
+/// `devices` in the stable order, a verdict for each. Pure.
+DefaultChoice choose_default(std::span<const DeviceInfo> devices,
+                             std::span<const std::optional<SelfCheck>> verdicts);
+
+/// What default_device() passes over where neither set_default_device nor CLMX_DEVICE names one:
+/// the devices of the better places in Device::all() whose stored self-check went wrong. Decided at
+/// the first call of either function, for the rest of the process. With CLMX_STRICT
+/// default_device() throws DeviceNotFound instead of passing one over.
+std::span<const DeviceProblem> default_passed_over();
 
 }  // namespace clmx
