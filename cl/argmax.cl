@@ -62,7 +62,7 @@ kernel void argmax(const global x_t* x, ulong x_at, global int* out, ulong out_a
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void argmax(const global x_t* x,
                                                                       ulong x_at, global int* out,
                                                                       ulong out_at, long width) {
-  const long row = get_group_id(0);
+  const long row = get_global_id(0) / GROUP;
   const int me = (int)get_local_id(0);
   x += x_at + row * width;
   int top = INT_MIN, top_at = me < width ? me : 0;

@@ -45,13 +45,16 @@ inline int row_of_u32(uint row, int count) {
   return (int)min(row, (uint)count - 1u);
 }
 
-// Row rows[i] of the weight becomes row i of y.
+// Row rows[i] of the weight becomes row i of y. Of its rows, `here` from `first` on are given, and
+// only their elements written.
 kernel void gather_dequantize(const global STORAGE(INDEX) * rows, ulong rows_at,
                               const global uint* words, ulong words_at, const global s_t* scales,
                               ulong scales_at, const global b_t* biases, ulong biases_at,
-                              global y_t* y, ulong y_at, int width, int count) {
+                              global y_t* y, ulong y_at, int width, int count, int first,
+                              int here) {
   const size_t to = get_global_id(1);
-  const int row = CLMX_PASTE(row_of_, INDEX)(rows[rows_at + to], count);
+  const int row = CLMX_PASTE(row_of_, INDEX)(rows[rows_at + to], count) - first;
+  if (row < 0 || row >= here) return;
   dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,
                   to, get_global_id(0), width, width / GROUP);
 }

@@ -1,6 +1,7 @@
 // out[r, :] = table[rows[r], :], elements of ELEMENT bits as they are. Negative rows count from the
-// end; what is then outside the table is clamped into it. A work-item takes per_item neighbouring
-// elements of one row.
+// end; what is then outside the table is clamped into it. Of the table's rows, `here` from `first`
+// on are given, and only their elements written. A work-item takes per_item neighbouring elements
+// of one row.
 typedef
 #if ELEMENT == 8
     uchar
@@ -17,13 +18,14 @@ typedef int row_t;
 #endif
 
 kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows,
-                   ulong rows_at, global element_t* out, ulong out_at, long table_rows, long width,
-                   long per_item) {
+                   ulong rows_at, global element_t* out, ulong out_at, long table_rows, long first,
+                   long here, long width, long per_item) {
   const long r = get_global_id(1);
   const row_t given =
       rows[rows_at + r];  // compared in 32 bits: as a long, llvmpipe took -1 for positive
   const long from_start = given < 0 ? (long)given + table_rows : (long)given;
-  const long row = clamp(from_start, 0L, table_rows - 1);
+  const long row = clamp(from_start, 0L, table_rows - 1) - first;
+  if (row < 0 || row >= here) return;
   long i = (long)get_global_id(0) * per_item;
   const long last = min(width, i + per_item);
   const global element_t* from = table + table_at + row * width;

@@ -1,7 +1,7 @@
 // out = a b, or a b^T with TRANSPOSE_B. a: [batch, m, k]; b: [k, n] or [n, k], with a batch axis
-// where b_batch is not 0; out: [batch, m, n]. Per element: blocks of 256 k, each the chain t =
-// fma(b, a, t) from +0, and the tree over the blocks. Constants: A, B, Y dtypes; TRANSPOSE_B; WIDE:
-// a work-item takes 16 columns of TILE rows, else one element.
+// where b_batch is not 0; out: [batch, m, n], its rows `stride` apart. Per element: blocks of 256
+// k, each the chain t = fma(b, a, t) from +0, and the tree over the blocks. Constants: A, B, Y
+// dtypes; TRANSPOSE_B; WIDE: a work-item takes 16 columns of TILE rows, else one element.
 #include "common/dtype.clh"
 #include "common/tree.clh"
 #if WIDE
@@ -89,7 +89,8 @@ inline void add_block(const global a_t* const* a, const global b_t* b, long widt
 }
 
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
-                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch) {
+                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch,
+                   long stride) {
   const long column = get_global_id(0) * 16, first = get_global_id(1) * TILE,
              batch = get_global_id(2);
   const long columns = min(16L, n - column), blocks = (k + K_PER_BLOCK - 1) / K_PER_BLOCK;
@@ -111,7 +112,7 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
     top++;
   }
   for (int r = 0; r < TILE && first + r < m; r++) {
-    global y_t* y = out + out_at + (batch * m + first + r) * n;
+    global y_t* y = out + out_at + (batch * m + first + r) * stride;
     if (columns == 16)
       STORE16(Y, y, column, stack[0][r]);
     else
@@ -120,7 +121,8 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
 }
 #else
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
-                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch) {
+                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch,
+                   long stride) {
   const long column = get_global_id(0), row = get_global_id(1), batch = get_global_id(2);
   if (column >= n) return;
   a += a_at + (batch * m + row) * k;
@@ -138,6 +140,6 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
       sum = stack[--top] + sum;
     stack[top++] = sum;
   }
-  STORE(Y, out, out_at + (batch * m + row) * n + column, stack[0]);
+  STORE(Y, out, out_at + (batch * m + row) * stride + column, stack[0]);
 }
 #endif

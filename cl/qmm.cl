@@ -119,13 +119,13 @@ INLINE void tile_product(const global uint* words, const global s_t* scales,
 
 // Work-groups of one item: grid (row blocks, chunks of `chunk` tiles). All rows of the block are
 // multiplied by a tile before the next, so the tile stays in the nearest cache. y has `count` rows
-// of `rows` elements.
+// that are `stride` elements apart.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmm(
     const global float* restrict packed, ulong packed_at, const global float* restrict sums,
     ulong sums_at, const global uint* restrict words, ulong words_at,
     const global s_t* restrict scales, ulong scales_at, const global b_t* restrict biases,
     ulong biases_at, const global bias_t* restrict bias, ulong bias_at, global y_t* restrict y,
-    ulong y_at, int rows, int width, int count, int chunk) {
+    ulong y_at, int rows, int stride, int width, int count, int chunk) {
   const int groups = width / GROUP;
   const size_t block_at = get_group_id(0) * groups * ROWS;
   const int first = (int)get_group_id(1) * chunk;
@@ -139,6 +139,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmm(
                    sums + sums_at + (size_t)tile * groups * TOKENS, width, stack);
       for (int i = 0; i < TILE && tile * TOKENS + i / HALVES < count; i++)
         finish16(stack[i], (long)get_group_id(0) * ROWS + panel + i % HALVES * 16, rows,
-                 bias + bias_at, y + y_at + (size_t)(tile * TOKENS + i / HALVES) * rows);
+                 bias + bias_at, y + y_at + (size_t)(tile * TOKENS + i / HALVES) * stride);
     }
 }

@@ -1,5 +1,6 @@
 // y = x W^T (+ bias) over MLX's rows as they are, in the canonical order (see qmv.cl). One
-// work-item per element of y: grid (rows of the weight, rows of x). Any device; sums are single and
+// work-item per element of y: grid (rows of the weight, rows of x); rows of y are `stride` apart.
+// Any device; sums are single and
 // interleaved with an fma chain, because a compiler's loop vectorizer may reorder a lone scalar
 // sum.
 #include "common/epilogue.clh"
@@ -37,7 +38,7 @@ inline float block_sum(const global uint* words, const global s_t* scales, const
 kernel void qmm_plain(const global x_t* x, ulong x_at, const global uint* words, ulong words_at,
                       const global s_t* scales, ulong scales_at, const global b_t* biases,
                       ulong biases_at, const global bias_t* bias, ulong bias_at, global y_t* y,
-                      ulong y_at, int rows, int width) {
+                      ulong y_at, int rows, int stride, int width) {
   const size_t n = get_global_id(0), m = get_global_id(1);
   if (n >= (size_t)rows) return;
   const int groups = width / GROUP, blocks = (width + BLOCK - 1) / BLOCK;
@@ -53,5 +54,5 @@ kernel void qmm_plain(const global x_t* x, ulong x_at, const global uint* words,
     for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--) p = stack[--top] + p;
     stack[top++] = p;
   }
-  finish(stack[0], n, bias + bias_at, y + y_at + m * rows);
+  finish(stack[0], n, bias + bias_at, y + y_at + m * stride);
 }

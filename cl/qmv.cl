@@ -128,14 +128,14 @@ INLINE void row_block(const global uint* words, const global s_t* scales, const 
   for (int c = 0; c < CHAINS; c++) y[c] = stack[c];
 }
 
-// Grid: work-groups that share the row blocks out, rows of x. scratch: per work-group, width floats
-// for x and its group sums, rounded up to 8.
+// Grid: work-groups that share the row blocks out, rows of x. y: [rows of x, stride]. scratch: per
+// work-group, width floats for x and its group sums, rounded up to 8.
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     const global x_t* restrict x, ulong x_at, const global uint* restrict words, ulong words_at,
     const global s_t* restrict scales, ulong scales_at, const global b_t* restrict biases,
     ulong biases_at, const global bias_t* restrict bias, ulong bias_at,
     global float* restrict scratch, ulong scratch_at, global y_t* restrict y, ulong y_at, int rows,
-    int width) {
+    int stride, int width) {
   const int groups = width / GROUP;
   const size_t share = (size_t)width + (groups + 7) / 8 * 8;
   const size_t m = get_group_id(1);
@@ -157,6 +157,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void qmv(
     else
       row_block(w, s, z, staged, sums, width, false, product);
     for (int c = 0; c < CHAINS; c++)
-      finish16(product[c], b * ROWS + c * 16, rows, bias + bias_at, y + y_at + m * rows);
+      finish16(product[c], b * ROWS + c * 16, rows, bias + bias_at, y + y_at + m * stride);
   }
 }

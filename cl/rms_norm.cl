@@ -73,7 +73,7 @@ kernel void rms_norm(ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, u
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void rms_norm(
     ADDED_PARAMETERS x_t* x, ulong x_at, const global w_t* w, ulong w_at, global y_t* out,
     ulong out_at, long rows, long width, float per_width, float eps, long per_item) {
-  const long row = get_group_id(0);
+  const long row = get_global_id(0) / GROUP;
   const uint me = (uint)get_local_id(0);
   x += x_at + row * width;
   w += w_at;

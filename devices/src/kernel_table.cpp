@@ -8,6 +8,7 @@
 #include "cl_error.hpp"
 #include "device_state.hpp"
 #include "kernel_state.hpp"
+#include "pacing.hpp"
 #include "program_cache.hpp"
 
 namespace clmx {
@@ -133,7 +134,10 @@ std::shared_ptr<ProgramState> KernelTable::program(const KernelSpec& spec) {
                          build_options(spec.constants)};
   const std::lock_guard lock(programs_mutex_);
   std::shared_ptr<ProgramState>& state = programs_[request.options + '\n' + request.source];
-  if (!state) state = load_or_compile(device_, request);
+  if (!state) {
+    state = load_or_compile(device_, request);
+    state->cuttable = cuttable_axes(request.source);
+  }
   return state;
 }
 

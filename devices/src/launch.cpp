@@ -119,19 +119,23 @@ void note_shape(StreamKernel& kernel, const Grid& grid) {
   kernel.kernel->device.kernels.mark_unsaved();
 }
 
-cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const Grid& grid, cl_event* event) {
+cl_int enqueue(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece,
+               cl_event* event) {
+  const Grid& grid = piece.grid;
   const std::size_t* const local = grid.local[0] == 0 ? nullptr : grid.local.data();
-  return clEnqueueNDRangeKernel(stream.queue(), kernel.object(), 3, nullptr, grid.global.data(),
-                                local, 0, nullptr, event);
+  const bool whole = piece.offset == std::array<std::size_t, 3>{};
+  return clEnqueueNDRangeKernel(stream.queue(), kernel.object(), 3,
+                                whole ? nullptr : piece.offset.data(), grid.global.data(), local, 0,
+                                nullptr, event);
 }
 
-cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid& grid) {
+cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
   const KernelState* const state = kernel.kernel;
   TracedCommand traced(stream.trace.get(), TraceKind::launch, state->entry);
-  traced.event().grid = grid;
+  traced.event().grid = piece.grid;
   cl::Event event;
   if (stream.asks_device_for_times()) {
-    const cl_int status = enqueue(stream, kernel, grid, &event());
+    const cl_int status = enqueue(stream, kernel, piece, &event());
     if (status != CL_SUCCESS) return status;
     traced.enqueued(event);
     if (stream.profiling) stream.samples.push_back({state, std::move(event), 0});
@@ -139,7 +143,7 @@ cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid
   }
   stream.queue.finish();
   const auto start = std::chrono::steady_clock::now();
-  cl_int status = enqueue(stream, kernel, grid, nullptr);
+  cl_int status = enqueue(stream, kernel, piece, nullptr);
   if (status == CL_SUCCESS) status = stream.queue.finish();
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   if (status != CL_SUCCESS) return status;
@@ -155,8 +159,14 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   ArgumentSetter set(stream, own, stream.next_use());
   for (const KernelArgument& argument : arguments) std::visit(set, argument);
   stream.last_launched = &kernel;
+  const auto enqueue_piece = [&](const GridPiece& piece) {
+    return stream.measures() ? enqueue_timed(stream, own, piece)
+                             : enqueue(stream, own, piece, nullptr);
+  };
   const cl_int status =
-      stream.measures() ? enqueue_timed(stream, own, grid) : enqueue(stream, own, grid, nullptr);
+      stream.paced
+          ? Pacer(stream, own.pace, kernel.program->cuttable).launch(grid, arguments, enqueue_piece)
+          : enqueue_piece({grid});
   if (status == CL_SUCCESS) note_shape(own, grid);
   return status;
 }

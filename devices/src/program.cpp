@@ -29,13 +29,18 @@ cl_int try_build(DeviceState& device, const ProgramRequest& request, cl::Program
 
 std::string build_options(const Constants& constants) {
   std::vector<std::string> definitions;
+  std::int64_t language = 120;
   for (const Constant& constant : constants) {
     const ConstantValue& value = constant.value;
+    if (constant.name == "CL_STD") {
+      language = value.number;
+      continue;
+    }
     definitions.push_back(value.symbol.empty() ? join(" -D ", constant.name, '=', value.number)
                                                : join(" -D ", constant.name, '=', value.symbol));
   }
   std::sort(definitions.begin(), definitions.end());
-  std::string options = "-cl-std=CL1.2";
+  std::string options = join("-cl-std=CL", language / 100, '.', language / 10 % 10);
   for (const std::string& definition : definitions) options += definition;
   return options;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -27,9 +28,11 @@ struct ProgramState {
   std::mutex mutex;
   std::set<std::string> shapes;
   bool unsaved = false;
+  std::array<bool, 3> cuttable{};  ///< axes of a grid: see pacing.hpp
 };
 
-/// "-cl-std=CL1.2 -D BITS=4 -D X=f16", sorted, so that the order of constants does not matter.
+/// "-cl-std=CL1.2 -D BITS=4 -D X=f16", sorted, so that the order of constants does not matter. The
+/// constant CL_STD names another version of OpenCL C: 200, 300.
 std::string build_options(const Constants& constants);
 
 /// Compiles from source, twice if the first try fails: a cold cache of PoCL's can fail under

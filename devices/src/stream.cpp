@@ -30,6 +30,7 @@ StreamState::StreamState(DeviceState& stream_device, StreamOptions options)
       profiling(options.profiling),
       device_clock(measures() && stream_device.info.timer_resolution_ns > 0),
       synchronous(environment("CLMX_SYNC").value_or("0") != "0"),
+      paced(is_paced(stream_device.info)),
       queue(new_queue(stream_device, device_clock)) {
   device.streams.add(*this);
 }

@@ -11,6 +11,7 @@
 #include "clmx/devices/stream.hpp"
 #include "device_state.hpp"
 #include "kernel_state.hpp"
+#include "pacing.hpp"
 #include "stream_trace.hpp"
 
 namespace clmx {
@@ -27,6 +28,7 @@ struct StreamKernel {
   cl::Kernel object;
   std::vector<Slot> slots;
   std::array<std::size_t, 3> local{};
+  Pace pace;
 };
 
 struct StreamState {
@@ -56,13 +58,14 @@ struct StreamState {
   DeviceState& device;
   const std::uint32_t number;
   const std::shared_ptr<StreamTrace> trace;  ///< null: not recorded
-  const bool profiling, device_clock, synchronous;
+  const bool profiling, device_clock, synchronous, paced;
   cl::CommandQueue queue;
 
   std::mutex mutex;  ///< set-arguments-and-enqueue is atomic; guards what follows
   std::uint64_t sequence = 0;
   std::vector<StreamKernel> kernels;  ///< by KernelState::number
   const KernelState* last_launched = nullptr;
+  double unflushed_seconds = 0;  ///< of launches on a paced stream since the last flush
   struct Staged {
     std::uint64_t sequence;
     std::vector<std::byte> bytes;

@@ -68,7 +68,8 @@ Array Array::rows(std::int64_t begin, std::int64_t end) const {
 Array Array::to(const Device& device) const {
   const Stream stream = device.default_stream();
   const BufferArgument replica = on(stream);
-  return {std::make_shared<Storage>(replica.buffer, stream), shape_, dtype_, offset_};
+  return {std::make_shared<Storage>(replica.buffer, stream), shape_, dtype_,
+          static_cast<std::int64_t>(replica.offset)};
 }
 
 bool Array::ready() const {
@@ -92,7 +93,10 @@ HostBytes Array::map_bytes() const {
 }
 
 BufferArgument Array::on(const Stream& stream) const {
-  return {storage_->on(stream), static_cast<std::uint64_t>(offset_)};
+  const std::size_t element = size_of(dtype_);
+  const Storage::Place place =
+      storage_->on(stream, static_cast<std::size_t>(offset_) * element, bytes());
+  return {place.buffer, place.at / element};
 }
 
 void Array::check_dtype(DType wanted, const char* op) const {

@@ -4,6 +4,7 @@
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
 #include "ops_basic_tuning.hpp"
+#include "row_parts.hpp"
 
 namespace clmx {
 namespace {
@@ -71,7 +72,9 @@ Array gather(const Array& table, const Array& rows, StreamOrDevice s) {
   const Kernel kernel = stream.device().kernel({kernels(), "gather.cl", "gather", constants});
   Grid grid = share_grid(tuning, width);
   grid.global[1] = static_cast<std::size_t>(rows.size());
-  launch(stream, kernel, grid, table, rows, out, count, width, tuning.per_item);
+  for (const RowRange& part : row_parts(table, stream.device()))
+    launch(stream, kernel, grid, table.rows(part.begin, part.end), rows, out, count, part.begin,
+           part.count(), width, tuning.per_item);
   return tapped("gather", {table, rows}, NoOptions{}, out);
 }
 

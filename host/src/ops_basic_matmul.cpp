@@ -2,6 +2,7 @@
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
 #include "ops_basic_tuning.hpp"
+#include "row_parts.hpp"
 
 namespace clmx {
 namespace {
@@ -50,8 +51,16 @@ Array matmul(const Array& a, const Array& b, bool transpose_b, StreamOrDevice s)
                             {"Y", out.dtype()},    {"TRANSPOSE_B", transpose_b},
                             {"WIDE", tuning.wide}, {"TILE", tuning.rows}};
   const Kernel kernel = stream.device().kernel({kernels(), "matmul.cl", "matmul", constants});
-  launch(stream, kernel, matmul_grid(tuning, shape.batch, shape.m, shape.n), a, b, out, shape.m,
-         shape.n, shape.k, shape.b_batch);
+  // Rows of a transposed b are columns of the result: they may come in parts.
+  const bool parts = transpose_b && b.rank() == 2;
+  for (const RowRange& part :
+       parts ? row_parts(b, stream.device()) : std::vector<RowRange>{{0, shape.n}}) {
+    BufferArgument columns = out.on(stream);
+    columns.offset += static_cast<std::uint64_t>(part.begin);
+    launch(stream, kernel, matmul_grid(tuning, shape.batch, shape.m, part.count()), a,
+           parts ? b.rows(part.begin, part.end) : b, columns, shape.m, part.count(), shape.k,
+           shape.b_batch, shape.n);
+  }
   return tapped("matmul", {a, b}, MatmulOptions{transpose_b}, out);
 }
 

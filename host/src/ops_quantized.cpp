@@ -7,6 +7,7 @@
 #include "checks.hpp"
 #include "host_quantize.hpp"
 #include "launch.hpp"
+#include "prepared_weight.hpp"
 #include "probe.hpp"
 #include "quantized_checks.hpp"
 
@@ -128,9 +129,11 @@ Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithm
       {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
   const Grid grid = Grid::groups(static_cast<std::size_t>(w.packed().shape(1)),
                                  static_cast<std::size_t>(rows.size()));
-  launch(stream, kernel, grid, rows, w.packed(), w.scales(), w.biases() ? *w.biases() : w.scales(),
-         out, static_cast<std::int32_t>(w.in_features()),
-         static_cast<std::int32_t>(w.out_features()));
+  for (const WeightRows& part : weight_rows(w, 0, stream))
+    launch(stream, kernel, grid, rows, part.words, part.scales, part.biases.value_or(part.scales),
+           out, static_cast<std::int32_t>(w.in_features()),
+           static_cast<std::int32_t>(w.out_features()), static_cast<std::int32_t>(part.begin),
+           static_cast<std::int32_t>(part.count()));
   return out;
 }
 

@@ -2,6 +2,8 @@
 
 #include "clmx/host/quantization.hpp"
 #include "launch.hpp"
+#include "quantized_weight_state.hpp"
+#include "row_parts.hpp"
 
 namespace clmx {
 namespace {
@@ -23,23 +25,48 @@ Array interleave(const Array& from, int rows, const Stream& stream) {
   return Array::wrap(buffer, shape, from.dtype(), stream);
 }
 
-PreparedWeight prepare(const QuantizedWeight& weight, int rows, const Stream& stream) {
-  PreparedWeight prepared{rows,
-                          interleave(weight.packed(), rows, stream),
-                          interleave(weight.scales(), rows, stream),
-                          {}};
-  if (weight.biases()) prepared.biases = interleave(*weight.biases(), rows, stream);
-  return prepared;
+/// Bytes that only the preparation reads: their replica on the device ends with it.
+Array for_once(const Array& rows) {
+  return rows.home() ? rows : Array::wrap(rows.map_bytes(), rows.shape(), rows.dtype());
+}
+
+WeightRows rows_of(const QuantizedWeight& weight, const RowRange& range) {
+  WeightRows rows{range.begin,
+                  range.end,
+                  weight.packed().rows(range.begin, range.end),
+                  weight.scales().rows(range.begin, range.end),
+                  {}};
+  if (weight.biases()) rows.biases = weight.biases()->rows(range.begin, range.end);
+  return rows;
+}
+
+WeightRows prepare(WeightRows rows, int block, const Stream& stream) {
+  rows.words = interleave(for_once(rows.words), block, stream);
+  rows.scales = interleave(for_once(rows.scales), block, stream);
+  if (rows.biases) rows.biases = interleave(for_once(*rows.biases), block, stream);
+  return rows;
 }
 
 }  // namespace
 
-PreparedWeight PreparedWeights::get(const QuantizedWeight& weight, int rows, const Stream& stream) {
+std::vector<WeightRows> PreparedWeights::get(const QuantizedWeight& weight, int rows,
+                                             const Stream& stream) {
   const std::lock_guard lock(mutex_);
   for (const Entry& entry : entries_)
-    if (entry.device == stream.device() && entry.weight.rows == rows) return entry.weight;
-  entries_.push_back({stream.device(), prepare(weight, rows, stream)});
+    if (entry.device == stream.device() && entry.rows == rows) return entry.weight;
+  Entry entry{stream.device(), rows, {}};
+  for (const RowRange& range : row_parts(weight.packed(), entry.device, rows))
+    entry.weight.push_back(prepare(rows_of(weight, range), rows, stream));
+  entries_.push_back(std::move(entry));
   return entries_.back().weight;
+}
+
+std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream) {
+  if (rows > 0) return weight.state()->prepared.get(weight, rows, stream);
+  std::vector<WeightRows> parts;
+  for (const RowRange& range : row_parts(weight.packed(), stream.device()))
+    parts.push_back(rows_of(weight, range));
+  return parts;
 }
 
 }  // namespace clmx

@@ -11,29 +11,34 @@ namespace clmx {
 
 class QuantizedWeight;
 
-/// A quantized weight in the layout of the vector kernels: words [blocks, words of a row, rows],
-/// scales and biases [blocks, groups of a row, rows], where a block is `rows` neighbouring rows of
-/// the weight, the last one padded with zeros.
-struct PreparedWeight {
-  int rows = 0;
+/// Neighbouring rows begin .. end - 1 of a quantized weight on a device. Prepared, in the layout of
+/// the kernels that want one: words [blocks, words of a row, R], scales and biases [blocks, groups
+/// of a row, R], where a block is R neighbouring rows, the last one padded with zeros. Otherwise
+/// MLX's rows.
+struct WeightRows {
+  std::int64_t begin = 0, end = 0;
   Array words, scales;
   std::optional<Array> biases;
+  std::int64_t count() const { return end - begin; }
 };
 
-/// The prepared layouts of one weight, made on first use, one per device and number of rows. Any
-/// thread may ask.
+/// The prepared layouts of one weight, made on first use, one per device and R. Any thread may ask.
 class PreparedWeights {
  public:
   /// Enqueues the preparation on `stream` when there is none yet for its device.
-  PreparedWeight get(const QuantizedWeight& weight, int rows, const Stream& stream);
+  std::vector<WeightRows> get(const QuantizedWeight& weight, int rows, const Stream& stream);
 
  private:
   struct Entry {
     Device device;
-    PreparedWeight weight;
+    int rows;
+    std::vector<WeightRows> weight;
   };
   std::mutex mutex_;
   std::vector<Entry> entries_;
 };
+
+/// The weight in parts that fit the stream's device, prepared with R = rows; 0: MLX's rows.
+std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream);
 
 }  // namespace clmx

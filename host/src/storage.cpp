@@ -20,9 +20,16 @@ Storage::Storage(const Buffer& buffer, const Stream& writer) {
   replicas_.push_back({buffer, writer, std::nullopt});
 }
 
-Storage::Replica* Storage::find(const Device& device) {
-  for (Replica& replica : replicas_)
-    if (replica.writer.device() == device) return &replica;
+std::size_t Storage::size() const {
+  return host_ ? host_->bytes.size() : replicas_.front().buffer.size();
+}
+
+Storage::Replica* Storage::find(const Device& device, std::size_t begin, std::size_t bytes) {
+  for (Replica& replica : replicas_) {
+    const bool holds =
+        replica.begin <= begin && begin + bytes <= replica.begin + replica.buffer.size();
+    if (holds && replica.writer.device() == device) return &replica;
+  }
   return nullptr;
 }
 
@@ -39,39 +46,46 @@ void Storage::order(Replica& replica, const Stream& reader) {
   if (!replica.written->complete()) reader.wait(*replica.written);
 }
 
-Buffer Storage::on(const Stream& stream) {
+Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  Replica* replica = find(stream.device());
-  if (!replica) replica = host_ ? &copy_from_host(stream) : &copy_from_device(stream);
+  Replica* replica = find(stream.device(), begin, bytes);
+  if (!replica) {
+    const bool whole = size() <= stream.device().info().max_allocation_bytes;
+    const std::size_t from = whole ? 0 : begin, length = whole ? size() : bytes;
+    replica =
+        host_ ? &copy_from_host(stream, from, length) : &copy_from_device(stream, from, length);
+  }
   order(*replica, stream);
-  return replica->buffer;
+  return {replica->buffer, begin - replica->begin};
 }
 
-Storage::Replica& Storage::copy_from_host(const Stream& stream) {
+Storage::Replica& Storage::copy_from_host(const Stream& stream, std::size_t begin,
+                                          std::size_t bytes) {
   const Device device = stream.device();
-  if (!host_->bytes.empty() && device.wraps_host_memory()) {
-    replicas_.push_back({Buffer::wrap(device, *host_), stream, Event()});
+  const std::span<const std::byte> part = host_->bytes.subspan(begin, bytes);
+  if (!part.empty() && device.wraps_host_memory()) {
+    replicas_.push_back({Buffer::wrap(device, {part, host_->owner}), stream, Event(), begin});
     return replicas_.back();
   }
-  const Buffer buffer = Buffer::allocate_unpooled(device, host_->bytes.size());
-  if (buffer.size() > 0) stream.write(buffer, 0, host_->bytes);
-  replicas_.push_back({buffer, stream, std::nullopt});
+  const Buffer buffer = Buffer::allocate_unpooled(device, bytes);
+  if (buffer.size() > 0) stream.write(buffer, 0, part);
+  replicas_.push_back({buffer, stream, std::nullopt, begin});
   return replicas_.back();
 }
 
-Storage::Replica& Storage::copy_from_device(const Stream& stream) {
+Storage::Replica& Storage::copy_from_device(const Stream& stream, std::size_t begin,
+                                            std::size_t bytes) {
   const Replica source = replicas_.front();
   if (transfers_denied())
-    throw Error(join("a copy of ", source.buffer.size(), " bytes from ",
-                     source.writer.device().info().selector, " to ",
-                     stream.device().info().selector,
+    throw Error(join("a copy of ", bytes, " bytes from ", source.writer.device().info().selector,
+                     " to ", stream.device().info().selector,
                      " is needed, but CLMX_TRANSFERS=deny or CLMX_STRICT=1 forbids it"));
-  const Buffer buffer = Buffer::allocate_unpooled(stream.device(), source.buffer.size());
+  const Buffer buffer = Buffer::allocate_unpooled(stream.device(), bytes);
   if (buffer.size() > 0) {
-    const MappedBuffer mapped = source.writer.map(source.buffer, 0, source.buffer.size());
+    const MappedBuffer mapped = source.writer.map(source.buffer, begin, bytes);
     stream.write(buffer, 0, {mapped.data(), mapped.size()});
   }
-  replicas_.push_back({buffer, stream, std::nullopt});
+  replicas_.push_back({buffer, stream, std::nullopt, begin});
   return replicas_.back();
 }
 

@@ -15,9 +15,15 @@ class Storage {
   Storage(HostBytes host) : host_(std::move(host)) {}  // NOLINT(google-explicit-constructor)
   Storage(const Buffer& buffer, const Stream& writer);
 
-  /// The replica on the stream's device, made if need be; later work on the stream sees the written
-  /// bytes.
-  Buffer on(const Stream& stream);
+  /// The bytes [begin, begin + bytes) on a device: in `buffer`, from `at` on.
+  struct Place {
+    Buffer buffer;
+    std::size_t at = 0;
+  };
+  /// In the replica on the stream's device, made if need be; later work on the stream sees the
+  /// written bytes. A replica holds everything, or where that is more than the device's largest
+  /// allocation just these bytes, so that a view of some rows works there.
+  Place on(const Stream& stream, std::size_t begin, std::size_t bytes);
   void read(std::size_t offset, std::span<std::byte> to);
   HostBytes map(std::size_t offset, std::size_t bytes, const std::shared_ptr<Storage>& self);
   bool ready();
@@ -30,12 +36,14 @@ class Storage {
     Buffer buffer;
     Stream writer;
     std::optional<Event> written;  // recorded when another stream first needs it
+    std::size_t begin = 0;         // of the bytes that it holds
   };
-  Replica* find(const Device& device);
+  std::size_t size() const;
+  Replica* find(const Device& device, std::size_t begin, std::size_t bytes);
   Replica written_one();
   void order(Replica& replica, const Stream& reader);
-  Replica& copy_from_host(const Stream& stream);
-  Replica& copy_from_device(const Stream& stream);
+  Replica& copy_from_host(const Stream& stream, std::size_t begin, std::size_t bytes);
+  Replica& copy_from_device(const Stream& stream, std::size_t begin, std::size_t bytes);
 
   std::mutex mutex_;
   std::optional<HostBytes> host_;

@@ -17,6 +17,38 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
+/// Work-items that a compute unit of a GPU wants, to hide the latency of its memory.
+constexpr std::int64_t items_per_compute_unit = 2048;
+
+bool is_gpu(const DeviceInfo& device) {
+  return device.device_class == DeviceClass::gpu_plain ||
+         device.device_class == DeviceClass::gpu_subgroup;
+}
+
+/// A work-group of the lanes kernel: 64, or 32 where sub-groups are no wider and small groups
+/// spread better.
+int choose_lanes(const DeviceInfo& device) {
+  const bool narrow = device.subgroup_size > 0 && device.subgroup_size <= 32;
+  const int wanted = narrow ? 32 : 64;
+  if (static_cast<std::size_t>(wanted) <= device.max_work_group_size) return wanted;
+  return device.max_work_group_size >= 32 ? 32 : 0;
+}
+
+ProductTuning choose_lanes_product(const DeviceInfo& device, const ProductShape& shape, int rows) {
+  constexpr std::int64_t block = 256, shallow_depth = 8;
+  constexpr std::int64_t shallow_width = block << (shallow_depth - 1);
+  ProductTuning tuning;
+  tuning.kernel = ProductKernel::lanes;
+  tuning.rows = rows;
+  tuning.work_items = rows;
+  tuning.tokens = shape.m == 1 ? 1 : shape.m <= 4 ? 4 : 8;
+  tuning.depth = shape.k <= shallow_width ? shallow_depth : 16;
+  tuning.subgroups = device.device_class == DeviceClass::gpu_subgroup;
+  const std::int64_t items = ceil_div(shape.n, rows) * rows * ceil_div(shape.m, tuning.tokens);
+  tuning.split = shape.k > block && items < items_per_compute_unit * device.compute_units;
+  return tuning;
+}
+
 }  // namespace
 
 ProductTuning choose_plain(const DeviceInfo& device) {
@@ -28,6 +60,7 @@ ProductTuning choose_plain(const DeviceInfo& device) {
 }
 
 int choose_rows(const DeviceInfo& device, std::int64_t n) {
+  if (is_gpu(device)) return choose_lanes(device);
   if (device.device_class != DeviceClass::cpu_vector) return 0;
   // Measured cost of a row: fewer chains of sums hide less latency.
   struct Candidate {
@@ -52,6 +85,7 @@ int choose_rows(const DeviceInfo& device, std::int64_t n) {
 ProductTuning choose_product(const DeviceInfo& device, const ProductShape& shape) {
   const int rows = choose_rows(device, shape.n);
   if (rows == 0 || shape.k > widest_prepared) return choose_plain(device);
+  if (is_gpu(device)) return choose_lanes_product(device, shape, rows);
   ProductTuning tuning;
   tuning.rows = rows;
   if (shape.m <= few_rows) {

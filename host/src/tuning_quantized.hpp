@@ -15,19 +15,26 @@ enum class ProductKernel {
   plain,   ///< MLX's rows as they are, one work-item per element: any device
   vector,  ///< prepared rows, each row of x by itself
   tile,    ///< prepared rows, eight rows of x at a time
+  lanes,   ///< prepared rows, one work-item per row: GPUs
 };
 
 struct ProductTuning {
   ProductKernel kernel = ProductKernel::plain;
-  int rows = 0;         ///< of a block of the prepared layout
-  int work_groups = 1;  ///< of the vector kernel, for each row of x
-  int tiles = 1;        ///< of rows of x in a work-group of the tile kernel
-  int prefetch = 0;     ///< vectors of 16 words ahead, where the compiler knows how
-  int work_items = 1;   ///< in a work-group of the plain kernel
+  int rows = 0;            ///< of a block of the prepared layout
+  int work_groups = 1;     ///< of the vector kernel, for each row of x
+  int tiles = 1;           ///< of rows of x in a work-group of the tile kernel
+  int prefetch = 0;        ///< vectors of 16 words ahead, where the compiler knows how
+  int work_items = 1;      ///< in a work-group of the plain kernel
+  int tokens = 1;          ///< rows of x that a work-item of the lanes kernel takes: 1, 4 or 8
+  int depth = 0;           ///< of the tree that the lanes kernel has room for
+  bool split = false;      ///< lanes: blocks of k are shared out too, a second launch adds them
+  bool subgroups = false;  ///< lanes: use sub-groups where they work
+  int subgroup_size = 0;   ///< wanted of the compiler; 0: its own choice
 };
 
-/// Rows of a block of the prepared layout for a weight of n rows: a multiple of 32, 0 for MLX's
-/// rows as they are. Depends on the weight alone, so that one prepared copy serves every product.
+/// Rows of a block of the prepared layout for a weight of n rows: a multiple of 32, on GPUs also a
+/// work-group; 0 for MLX's rows as they are. Depends on the weight alone, so that one prepared copy
+/// serves every product.
 int choose_rows(const DeviceInfo& device, std::int64_t n);
 
 /// The plain kernel, for weights that are not worth preparing.

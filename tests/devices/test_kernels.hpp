@@ -27,10 +27,18 @@ kernel __attribute__((reqd_work_group_size(8, 1, 1))) void fixed_group(global ui
   x[x_at + get_global_id(0)] = get_group_id(0);
 }
 )";
+  static constexpr std::string_view slow = R"(
+kernel void slow(global uint* x, ulong x_at, int turns) {
+  uint v = get_global_id(0);
+  for (int i = 0; i < turns; i++) v = v * 1664525u + (v >> 7) + 1013904223u;
+  x[x_at + get_global_id(0)] = v;
+}
+)";
   static constexpr KernelSource files[] = {{"scale.cl", scale},
                                            {"common/factor.clh", factor},
                                            {"broken.cl", broken},
-                                           {"fixed_group.cl", fixed_group}};
+                                           {"fixed_group.cl", fixed_group},
+                                           {"slow.cl", slow}};
   static constexpr KernelLibrary library{"test", files};
   return library;
 }

@@ -137,13 +137,61 @@ TEST(TuningQuantized, ChoosesBlocksThatFillTheComputeUnits) {
   EXPECT_EQ(choose_rows(device, 4096), 64);
 }
 
-TEST(TuningQuantized, LeavesRowsAsTheyAreOutsideOfVectorDevices) {
-  for (const DeviceClass kind :
-       {DeviceClass::emulated, DeviceClass::gpu_plain, DeviceClass::gpu_subgroup}) {
-    DeviceInfo device;
-    device.device_class = kind;
-    EXPECT_EQ(choose_rows(device, 4096), 0);
-    EXPECT_EQ(choose_product(device, {8, 4096, 4096}).kernel, ProductKernel::plain);
+TEST(TuningQuantized, LeavesRowsAsTheyAreOnEmulatedDevices) {
+  DeviceInfo device;
+  device.device_class = DeviceClass::emulated;
+  device.max_work_group_size = 1024;
+  EXPECT_EQ(choose_rows(device, 4096), 0);
+  EXPECT_EQ(choose_product(device, {8, 4096, 4096}).kernel, ProductKernel::plain);
+}
+
+DeviceInfo gpu(DeviceClass device_class, std::size_t work_group, int subgroup_size) {
+  DeviceInfo device;
+  device.type = DeviceType::gpu;
+  device.device_class = device_class;
+  device.compute_units = 8;
+  device.max_work_group_size = work_group;
+  device.subgroup_size = subgroup_size;
+  return device;
+}
+
+TEST(TuningQuantized, GivesEveryRowALaneOnGpus) {
+  const DeviceInfo plain = gpu(DeviceClass::gpu_plain, 64, 0);
+  EXPECT_EQ(choose_rows(plain, 576), 64);
+  EXPECT_EQ(choose_product(plain, {1, 576, 576}).kernel, ProductKernel::lanes);
+  EXPECT_FALSE(choose_product(plain, {1, 576, 576}).subgroups);
+  EXPECT_EQ(choose_rows(gpu(DeviceClass::gpu_subgroup, 256, 16), 576), 32);
+  EXPECT_EQ(choose_rows(gpu(DeviceClass::gpu_subgroup, 256, 64), 576), 64);
+  EXPECT_TRUE(choose_product(gpu(DeviceClass::gpu_subgroup, 256, 16), {1, 576, 576}).subgroups);
+  EXPECT_EQ(choose_rows(gpu(DeviceClass::gpu_plain, 32, 0), 576), 32);
+}
+
+TEST(TuningQuantized, LeavesRowsAsTheyAreWhereWorkGroupsAreTooSmall) {
+  const DeviceInfo tiny = gpu(DeviceClass::gpu_plain, 16, 0);
+  EXPECT_EQ(choose_rows(tiny, 576), 0);
+  EXPECT_EQ(choose_product(tiny, {1, 576, 576}).kernel, ProductKernel::plain);
+}
+
+TEST(TuningQuantized, SplitsBlocksOnlyWhereRowsDoNotFillTheGpu) {
+  const DeviceInfo device = gpu(DeviceClass::gpu_plain, 64, 0);
+  EXPECT_TRUE(choose_product(device, {1, 576, 576}).split);
+  EXPECT_FALSE(choose_product(device, {1, 576, 256}).split);
+  EXPECT_FALSE(choose_product(device, {1, 49152, 576}).split);
+  EXPECT_FALSE(choose_product(device, {512, 576, 576}).split);
+}
+
+TEST(TuningQuantized, TakesSeveralRowsOfXPerLane) {
+  const DeviceInfo device = gpu(DeviceClass::gpu_plain, 64, 0);
+  EXPECT_EQ(choose_product(device, {1, 576, 576}).tokens, 1);
+  EXPECT_EQ(choose_product(device, {3, 576, 576}).tokens, 4);
+  EXPECT_EQ(choose_product(device, {512, 576, 576}).tokens, 8);
+}
+
+TEST(TuningQuantized, HasRoomForTheTreeOfEveryWidth) {
+  const DeviceInfo device = gpu(DeviceClass::gpu_plain, 64, 0);
+  for (const std::int64_t blocks : {1, 3, 127, 128, 129, 4096, 32768}) {
+    const ProductTuning tuning = choose_product(device, {1, 64, blocks * 256});
+    EXPECT_GT(std::int64_t{1} << tuning.depth, 2 * blocks - 2) << blocks;
   }
 }
 
