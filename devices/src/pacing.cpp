@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "cl_error.hpp"
 #include "counters.hpp"
 #include "stream_state.hpp"
 
@@ -113,6 +114,17 @@ cl_int Pacer::launch_whole(const Grid& grid, double seconds, const Enqueue& enqu
   return stream_.queue.flush();
 }
 
+// Some kernels write what they read: once a piece has run, nobody may launch the whole grid again.
+cl_int Pacer::enqueue_further(const GridPiece& piece, const Enqueue& enqueue) {
+  cl_int status = enqueue(piece);
+  if (!is_out_of_memory(status)) return status;
+  stream_.device.pool.trim();
+  status = enqueue(piece);
+  if (!is_out_of_memory(status)) return status;
+  throw OutOfMemory(join("clEnqueueNDRangeKernel of a part of a grid on ",
+                         stream_.device.info.selector, ": ", describe_code(status)));
+}
+
 cl_int Pacer::launch_pieces(const Grid& grid, std::size_t axis, double& per_item,
                             const Enqueue& enqueue) {
   const std::size_t local = std::max<std::size_t>(1, grid.local[axis]);
@@ -126,7 +138,7 @@ cl_int Pacer::launch_pieces(const Grid& grid, std::size_t axis, double& per_item
     piece.offset[axis] = done * local;
     piece.grid.global[axis] = count * local;
     const auto start = std::chrono::steady_clock::now();
-    status = enqueue(piece);
+    status = done == 0 ? enqueue(piece) : enqueue_further(piece, enqueue);
     if (status == CL_SUCCESS) status = stream_.queue.finish();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     per_item = time.count() / static_cast<double>(count * items);

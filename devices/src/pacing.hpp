@@ -42,7 +42,8 @@ std::uint64_t pace_key(const Grid& grid, std::span<const KernelArgument> argumen
 /// Enqueues a grid whole where it is known to be short, else in pieces of longest_launch_seconds,
 /// each waited for and measured; what is unknown begins with a small piece. A kernel that cannot be
 /// cut is enqueued whole. `enqueue` is called for each piece; returns the first status that is no
-/// success. With the stream's mutex held.
+/// success. Throws OutOfMemory where that comes after a piece has run. With the stream's mutex
+/// held.
 class Pacer {
  public:
   using Enqueue = std::function<cl_int(const GridPiece&)>;
@@ -53,6 +54,7 @@ class Pacer {
 
  private:
   cl_int launch_whole(const Grid& grid, double seconds, const Enqueue& enqueue);
+  cl_int enqueue_further(const GridPiece& piece, const Enqueue& enqueue);
   cl_int launch_pieces(const Grid& grid, std::size_t axis, double& per_item,
                        const Enqueue& enqueue);
 
