@@ -71,11 +71,6 @@ TEST(PretendDevicesFull, GiveTheLogitsOfTheRealModel) {
   expect_the_same_logits(model->string(), some_tokens(75, 40'000), profiles);
 }
 
-TEST(LargestAllocation, MayBeSmallerThanTheWeights) {
-  const TinyChatModel model;
-  expect_the_same_logits(model.path(), some_tokens(1, 256), {{{"CLMX_MAX_ALLOCATION", "12K"}}});
-}
-
 TEST(LargestAllocationFull, MayBeSmallerThanTheWeightsOfTheRealModel) {
   const auto model = real_model();
   if (!model) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
