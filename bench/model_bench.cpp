@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "answer_self_check.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/generate.hpp"
 #include "clmx/nn/model_file.hpp"
@@ -65,6 +66,7 @@ int run_benchmarks() {
 }  // namespace clmx
 
 int main(int argc, char** argv) {
+  if (const auto status = clmx::answer_self_check(argc, argv)) return *status;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   try {

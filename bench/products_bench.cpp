@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "answer_self_check.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_quantized.hpp"
 #include "stream_reader.hpp"
@@ -170,6 +171,7 @@ void add_all() {
 }  // namespace clmx
 
 int main(int argc, char** argv) {
+  if (const auto status = clmx::answer_self_check(argc, argv)) return *status;
   clmx::add_all();
   benchmark::Initialize(&argc, argv);
   const clmx::DeviceInfo& device = clmx::default_device().info();

@@ -3,6 +3,9 @@
 #include <iostream>
 
 #include "support/test_devices.hpp"
+#ifdef CLMX_CHECKS_DEVICES
+#include "answer_self_check.hpp"
+#endif
 
 namespace {
 
@@ -30,6 +33,9 @@ bool devices_are_there() {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef CLMX_CHECKS_DEVICES
+  if (const auto status = clmx::answer_self_check(argc, argv)) return *status;
+#endif
   testing::InitGoogleTest(&argc, argv);
   if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
   if (!devices_are_there()) return 1;

@@ -19,7 +19,6 @@ namespace {
 struct Findings {
   std::mutex mutex;
   std::optional<DeviceAbilities> abilities;
-  std::optional<bool> prefetch, permute;
 };
 
 Findings& findings(const Device& device) {
@@ -87,42 +86,6 @@ DeviceAbilities measure(const Device& device) {
       .exact_denormals = same_bits(tail(q), tail(quotients)) && same_bits(tail(p), tail(products))};
 }
 
-/// Builds the probe and runs it once, so that the disk cache keeps it and its values are known:
-/// `inputs` go in, `wanted` must come out. False when it does not compile.
-template <class... Inputs>
-bool works(const Device& device, const KernelSpec& probe, std::span<const float> wanted,
-           const Inputs&... inputs) {
-  // Some compilers end the process over an unknown builtin; those of vector devices refuse it.
-  if (device.info().device_class != DeviceClass::cpu_vector) return false;
-  try {
-    const Stream stream = device.default_stream();
-    const Shape shape{static_cast<std::int64_t>(wanted.size())};
-    const Array to = Array::empty(shape, DType::f32, stream);
-    launch(stream, device.kernel(probe), Grid{}, inputs..., to);
-    return same_bits(to.to_vector<float>(), wanted);
-  } catch (const KernelBuildError&) {
-    return false;
-  }
-}
-
-bool try_prefetch(const Device& device) {
-  const std::vector<float> value{1.5f};
-  return works(device, {kernels(), "probe_prefetch.cl", "probe_prefetch", {}}, value,
-               Array::from(value, {1}));
-}
-
-bool try_permute(const Device& device) {
-  std::vector<float> table, wanted;
-  std::vector<std::int32_t> index;
-  for (std::int32_t i = 0; i < 16; ++i) {
-    table.push_back(static_cast<float>(i));
-    index.push_back(7 * i);  // only the low four bits count
-    wanted.push_back(static_cast<float>(7 * i % 16));
-  }
-  return works(device, {kernels(), "probe_permute.cl", "probe_permute", {}}, wanted,
-               Array::from(table, {16}), Array::from(index, {16}));
-}
-
 }  // namespace
 
 const DeviceAbilities& abilities(const Device& device) {
@@ -130,20 +93,6 @@ const DeviceAbilities& abilities(const Device& device) {
   const std::lock_guard lock(found.mutex);
   if (!found.abilities) found.abilities = measure(device);
   return *found.abilities;
-}
-
-bool can_prefetch(const Device& device) {
-  Findings& found = findings(device);
-  const std::lock_guard lock(found.mutex);
-  if (!found.prefetch) found.prefetch = try_prefetch(device);
-  return *found.prefetch;
-}
-
-bool can_permute(const Device& device) {
-  Findings& found = findings(device);
-  const std::lock_guard lock(found.mutex);
-  if (!found.permute) found.permute = try_permute(device);
-  return *found.permute;
 }
 
 }  // namespace clmx

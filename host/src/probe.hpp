@@ -14,10 +14,4 @@ struct DeviceAbilities {
 };
 const DeviceAbilities& abilities(const Device& device);
 
-/// Whether a vector device's compiler accepts the software prefetch, and the permutation of 16
-/// floats, that vector kernels use when they can. Results never depend on either. False on devices
-/// of other classes, whose compilers are not asked.
-bool can_prefetch(const Device& device);
-bool can_permute(const Device& device);
-
 }  // namespace clmx

@@ -1,8 +1,6 @@
 #include "probe_subgroup.hpp"
 
-#include <mutex>
 #include <numeric>
-#include <unordered_map>
 
 #include "clmx/devices/error.hpp"
 #include "launch.hpp"
@@ -62,16 +60,6 @@ bool try_subgroup(const Device& device) {
   } catch (const KernelBuildError&) {
     return false;
   }
-}
-
-bool can_subgroup(const Device& device) {
-  if (device.info().subgroup_size == 0) return false;
-  static std::mutex mutex;
-  static std::unordered_map<Device, bool> found;
-  const std::lock_guard lock(mutex);
-  const auto known = found.find(device);
-  if (known != found.end()) return known->second;
-  return found[device] = try_subgroup(device);
 }
 
 }  // namespace clmx

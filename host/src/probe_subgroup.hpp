@@ -12,8 +12,4 @@ int subgroup_language(const DeviceInfo& device);
 /// does not compile. A driver may end the process over it.
 bool try_subgroup(const Device& device);
 
-/// Whether sub-groups may be used on the device: tried once per process, and only where the device
-/// says that it has them.
-bool can_subgroup(const Device& device);
-
 }  // namespace clmx

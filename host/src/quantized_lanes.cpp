@@ -1,3 +1,4 @@
+#include "clmx/host/self_check.hpp"
 #include "launch.hpp"
 #include "probe_subgroup.hpp"
 #include "quantized_product.hpp"
@@ -29,7 +30,7 @@ PackedRows pack(const Product& p, const ProductTuning& tuning, std::int64_t tile
 }
 
 Constants lanes_constants(const Product& p, const ProductTuning& tuning, const Device& device) {
-  const bool subgroups = tuning.subgroups && can_subgroup(device);
+  const bool subgroups = tuning.subgroups && has_proved(device, "subgroup");
   Constants constants = format_constants(p);
   constants.emplace_back("ROWS", tuning.rows);
   constants.emplace_back("TOKENS", tuning.tokens);

@@ -1,7 +1,7 @@
 #include "quantized_product.hpp"
 
+#include "clmx/host/self_check.hpp"
 #include "launch.hpp"
-#include "probe.hpp"
 
 namespace clmx {
 namespace {
@@ -9,8 +9,9 @@ namespace {
 Constants prepared_constants(const Product& p, const ProductTuning& tuning, const Device& device) {
   Constants constants = format_constants(p);
   constants.emplace_back("ROWS", tuning.rows);
-  constants.emplace_back("PREFETCH", can_prefetch(device) ? tuning.prefetch : 0);
-  const bool permutes = p.w.params().mode == QuantizationMode::mxfp4 && can_permute(device);
+  constants.emplace_back("PREFETCH", has_proved(device, "prefetch") ? tuning.prefetch : 0);
+  const bool permutes =
+      p.w.params().mode == QuantizationMode::mxfp4 && has_proved(device, "permute");
   constants.emplace_back("PERMUTE", permutes ? 1 : 0);
   return constants;
 }

@@ -3,12 +3,39 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iostream>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/self_check.hpp"
 #include "clmx/nn/model_file.hpp"
 #include "exit_code.hpp"
 
 namespace clmx::cli {
+namespace {
+
+std::string selectors_of(const CommonOptions& common) {
+  return common.device.empty() ? environment("CLMX_DEVICE").value_or("") : common.device;
+}
+
+void refuse_problems() {
+  for (const DeviceProblem& problem : Device::problems()) {
+    if (problem.reason == "no devices") continue;  // an empty platform lacks nothing
+    throw DeviceNotFound(join("passed over ", problem.where, ": ", problem.reason,
+                              " (an error because of --strict)"));
+  }
+}
+
+/// The stored verdict; without one, the quick self-check, announced.
+SelfCheck checked_before_use(const Device& device, bool quiet) {
+  const auto stored = stored_self_check(device.info());
+  if (stored && stored->status != SelfCheckStatus::not_run) return *stored;
+  if (!quiet) {
+    std::cerr << "checking " << device.info().selector << " (once for this driver and version)\n";
+  }
+  return self_check(device);
+}
+
+}  // namespace
 
 void CommonOptions::add_to(CLI::App& app) {
   app.add_option("-d,--device", device,
@@ -26,20 +53,46 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_flag("-q,--quiet", quiet, "Say only errors on stderr");
 }
 
-std::vector<Device> CommonOptions::devices(Without without) const {
-  std::string selectors = device;
-  if (selectors.empty()) selectors = environment("CLMX_DEVICE").value_or("");
-  if (is_strict()) {
-    for (const DeviceProblem& problem : Device::problems()) {
-      if (problem.reason == "no devices") continue;  // an empty platform lacks nothing
-      throw DeviceNotFound(join("passed over ", problem.where, ": ", problem.reason,
-                                " (an error because of --strict)"));
-    }
-  }
+std::vector<Device> CommonOptions::listed_devices() const {
+  if (is_strict()) refuse_problems();
+  const std::string selectors = selectors_of(*this);
   if (!selectors.empty()) return Device::select_list(selectors);
-  if (without == Without::default_device) return {default_device()};
-  const auto all = Device::all();
-  return {all.begin(), all.end()};
+  return {Device::all().begin(), Device::all().end()};
+}
+
+std::vector<Device> CommonOptions::devices(Without without) const {
+  const std::vector<Device> listed = listed_devices();
+  const std::string selectors = selectors_of(*this);
+  const bool named = !selectors.empty() && selectors != "all";
+  std::vector<Device> usable;
+  for (const Device& each : listed) {
+    const SelfCheck check = checked_before_use(each, quiet);
+    if (check.is_bad()) pass_over(each, check, named);
+    if (named || !check.is_bad()) usable.push_back(each);
+    if (selectors.empty() && without == Without::default_device && !usable.empty()) break;
+  }
+  if (usable.empty()) {
+    throw DeviceNotFound(listed.empty() ? "no OpenCL device was found"
+                                        : "no OpenCL device passed its self-check (clmx devices "
+                                          "--check runs it again; -d uses one all the same)");
+  }
+  return usable;
+}
+
+void CommonOptions::pass_over(const Device& bad, const SelfCheck& check, bool named) const {
+  const DeviceInfo& info = bad.info();
+  const std::string reason = join("it ", describe(check));
+  if (is_strict()) {
+    throw DeviceNotFound(
+        join("device ", info.selector, ' ', describe(check), " (an error because of --strict)"));
+  }
+  if (named) {
+    if (!quiet)
+      std::cerr << "used because it is named: " << info.selector << ": " << reason << '\n';
+    return;
+  }
+  passed_over.push_back({info.selector, reason});
+  std::cerr << "passed over: " << info.selector << ": " << reason << '\n';
 }
 
 Device CommonOptions::one_device() const {

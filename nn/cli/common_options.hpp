@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "clmx/devices/device.hpp"
+#include "clmx/devices/self_check.hpp"
 
 namespace clmx::cli {
 
@@ -16,10 +17,16 @@ struct CommonOptions {
   int verbosity = 0;
 
   void add_to(CLI::App& app);
-  /// The devices of -d or CLMX_DEVICE; without them all of them or the default one. Throws
-  /// DeviceNotFound; with --strict also when a platform or device had to be passed over.
+  /// The devices of -d or CLMX_DEVICE; without them all of them or the default one. A device that
+  /// has never been checked is checked first, in about a second. Unless it is named, one that
+  /// failed is passed over, with a line on stderr. Throws DeviceNotFound when none is left; with
+  /// --strict also when a platform or device had to be passed over.
   enum class Without { all, default_device };
   std::vector<Device> devices(Without without) const;
+  /// What devices() passed over.
+  mutable std::vector<DeviceProblem> passed_over;
+  /// The devices of -d or CLMX_DEVICE, else all, whatever a check found of them; may be empty.
+  std::vector<Device> listed_devices() const;
   /// The same for a command that runs on one. Throws UsageError when several are named.
   Device one_device() const;
   std::filesystem::path model_path() const;
@@ -28,6 +35,9 @@ struct CommonOptions {
   bool colored() const;
   /// Text for stderr, in bold where it is coloured.
   std::string heading(const std::string& text) const;
+
+ private:
+  void pass_over(const Device& bad, const SelfCheck& check, bool named) const;
 };
 
 /// A command of the program: its parser and what it does, which returns an exit status.

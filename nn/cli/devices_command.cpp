@@ -1,108 +1,115 @@
-#include <iomanip>
 #include <iostream>
+#include <memory>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/self_check.hpp"
 #include "common_options.hpp"
+#include "device_report.hpp"
+#include "device_speed.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
 
 namespace clmx::cli {
 namespace {
 
-Json described(const Device& device) {
-  const DeviceInfo& info = device.info();
-  return Json{
-      {"id", info.id},
-      {"selector", info.selector},
-      {"index", std::to_string(info.platform_index) + '.' + std::to_string(info.device_index)},
-      {"name", info.name},
-      {"vendor", info.vendor},
-      {"platform", info.platform},
-      {"driver", info.driver_version},
-      {"type", to_string(info.type)},
-      {"class", to_string(info.device_class)},
-      {"opencl", info.opencl_version},
-      {"opencl_c", info.opencl_c_version},
-      {"fp16", info.fp16},
-      {"fp64", info.fp64},
-      {"subgroups", info.subgroup_size},
-      {"int_dot", info.int_dot},
-      {"unified_memory", info.unified_memory},
-      {"memory", info.global_bytes},
-      {"max_allocation", info.max_allocation_bytes},
-      {"local_bytes", info.local_bytes},
-      {"max_work_group", info.max_work_group_size},
-      {"compute_units", info.compute_units},
-      {"max_sub_devices", info.max_sub_devices},
-      {"pretends", info.pretends.empty() ? Json(nullptr) : Json(info.pretends)},
-      {"self_check", {{"status", "not_run"}, {"passed", 0}, {"total", 0}}}};
-}
+struct DevicesOptions {
+  bool check = false, bench = false, numerics = false;
+  double limit_s = SelfCheckOptions{}.limit_s;
+};
 
-std::string in_gibibytes(std::size_t bytes) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << static_cast<double>(bytes) / (1U << 30U) << " GiB";
-  return text.str();
-}
-
-using Row = std::vector<std::string>;
-
-Row table_row(const DeviceInfo& info) {
-  return {info.selector,
-          std::to_string(info.platform_index) + '.' + std::to_string(info.device_index),
-          info.id,
-          join(to_string(info.device_class),
-               info.pretends.empty() ? "" : " (pretends " + info.pretends + ')'),
-          std::to_string(info.compute_units),
-          in_gibibytes(info.global_bytes),
-          info.platform,
-          info.name};
-}
-
-void print_table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+void measure(DeviceReport& report, const DevicesOptions& options) {
+  const DeviceInfo& info = report.device.info();
+  if (options.bench) {
+    report.check.speed = measure_speed(report.device, 1.0);
+    report.benched = true;
+    store_self_check(info, report.check);
   }
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
-      std::cout << std::left << std::setw(static_cast<int>(widths[i]) + 2) << row[i];
-    }
-    std::cout << row.back() << '\n';
+  if (options.numerics) report.numerics = measure_numerics(report.device);
+}
+
+DeviceReport reported(const Device& device, const DevicesOptions& options, bool quiet) {
+  DeviceReport report{.device = device,
+                      .check = stored_self_check(device.info()).value_or(SelfCheck{}),
+                      .numerics = {},
+                      .trouble = {}};
+  if (!quiet && (options.check || options.bench || options.numerics)) {
+    std::cerr << "trying " << device.info().selector << "  " << device.info().name << '\n';
+  }
+  if (options.check) {
+    report.check = run_self_check(device, {.full = true, .limit_s = options.limit_s});
+  }
+  const SelfCheckStatus status = report.check.status;
+  if (status == SelfCheckStatus::crashed || status == SelfCheckStatus::hung) return report;
+  try {
+    measure(report, options);
+  } catch (const Error& error) {
+    report.trouble = error.what();
+  }
+  return report;
+}
+
+void print_document(const std::vector<DeviceReport>& reports) {
+  Json document = new_document();
+  document["devices"] = Json::array();
+  for (const DeviceReport& report : reports) document["devices"].push_back(described(report));
+  document["problems"] = described(Device::problems());
+  document["faster_than_default"] = faster_than_default(reports);
+  print(document);
+}
+
+void print_tables(const std::vector<DeviceReport>& reports, const DevicesOptions& options) {
+  print_devices(reports);
+  if (options.bench) print_speeds(reports);
+  for (const DeviceReport& report : reports) {
+    if (report.numerics) print_numerics(report.device.info().selector, *report.numerics);
   }
 }
 
-int list_devices(const CommonOptions& common) {
-  const std::vector<Device> devices = common.devices(CommonOptions::Without::all);
-  if (common.json) {
-    Json document = new_document();
-    document["devices"] = Json::array();
-    for (const Device& device : devices) document["devices"].push_back(described(device));
-    document["problems"] = Json::array();
-    for (const DeviceProblem& problem : Device::problems()) {
-      document["problems"].push_back({{"where", problem.where}, {"reason", problem.reason}});
-    }
-    print(document);
-  } else if (!devices.empty()) {
-    std::vector<Row> rows = {
-        {"SELECTOR", "INDEX", "ID", "CLASS", "UNITS", "MEMORY", "PLATFORM", "NAME"}};
-    for (const Device& device : devices) rows.push_back(table_row(device.info()));
-    print_table(rows);
-  }
-  if (!common.quiet) {
-    for (const DeviceProblem& problem : Device::problems()) {
+/// What is wrong, to stderr. False where --strict makes it an error.
+bool say_problems(const CommonOptions& common, const std::vector<DeviceReport>& reports,
+                  const DevicesOptions& options) {
+  bool good = true;
+  for (const DeviceProblem& problem : Device::problems()) {
+    if (!common.quiet)
       std::cerr << "passed over: " << problem.where << ": " << problem.reason << '\n';
-    }
   }
-  if (!devices.empty()) return 0;
-  std::cerr << "clmx: no OpenCL device was found\n";
-  return static_cast<int>(ExitCode::device);
+  for (const DeviceReport& report : reports) {
+    const std::string& selector = report.device.info().selector;
+    if (report.check.is_bad()) {
+      std::cerr << "passed over: " << selector << ": it " << describe(report.check) << '\n';
+      good = false;
+    }
+    if (!report.trouble.empty()) std::cerr << selector << ": " << report.trouble << '\n';
+  }
+  const std::string faster = options.bench ? faster_than_default(reports) : std::string();
+  if (!common.quiet && !faster.empty()) std::cerr << faster << '\n';
+  return good;
+}
+
+int list_devices(const CommonOptions& common, const DevicesOptions& options) {
+  std::vector<DeviceReport> reports;
+  for (const Device& device : common.listed_devices()) {
+    reports.push_back(reported(device, options, common.quiet));
+  }
+  if (common.json) print_document(reports);
+  if (!common.json && !reports.empty()) print_tables(reports, options);
+  const bool good = say_problems(common, reports, options);
+  if (reports.empty()) std::cerr << "clmx: no OpenCL device was found\n";
+  if (reports.empty() || (!good && common.is_strict())) return static_cast<int>(ExitCode::device);
+  return 0;
 }
 
 }  // namespace
 
 Command devices_command(CLI::App& app, const CommonOptions& common) {
-  CLI::App* parser = app.add_subcommand("devices", "List the OpenCL devices");
-  return {parser, [&common] { return list_devices(common); }};
+  CLI::App* parser = app.add_subcommand("devices", "List, check and measure the OpenCL devices");
+  const auto options = std::make_shared<DevicesOptions>();
+  parser->add_flag("--check", options->check, "Run the whole self-check, also where it is stored");
+  parser->add_flag("--bench", options->bench, "Measure reading and launching, a second each");
+  parser->add_flag("--numerics", options->numerics, "Measure how each device computes");
+  parser->add_option("--limit", options->limit_s, "Seconds without progress until a check is ended")
+      ->check(CLI::Range(0.1, 86400.0));
+  return {parser, [&common, options] { return list_devices(common, *options); }};
 }
 
 }  // namespace clmx::cli

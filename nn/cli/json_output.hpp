@@ -1,6 +1,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <span>
+
+#include "clmx/devices/device.hpp"
 
 namespace clmx::cli {
 
@@ -11,6 +14,9 @@ using Json = nlohmann::ordered_json;
 inline Json new_document() {
   return Json{{"schema", 1}};
 }
+
+/// [{where, reason}]: what enumeration or a command passed over.
+Json described(std::span<const DeviceProblem> problems);
 
 /// Writes the document and a newline to stdout; bytes that are not UTF-8 become U+FFFD.
 void print(const Json& document);

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "answer_self_check.hpp"
 #include "common_options.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
@@ -40,6 +41,7 @@ int parsed_and_run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (const auto status = clmx::answer_self_check(argc, argv)) return *status;
     return parsed_and_run(argc, argv);
   } catch (...) {
     return static_cast<int>(report_current_exception());

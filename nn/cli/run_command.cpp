@@ -112,6 +112,7 @@ void Run::print_json() const {
   for (const Answer& answer : answers_) {
     document["runs"].push_back(described(answer, common_.model_path().string(), model_->dtype()));
   }
+  document["passed_over"] = described(common_.passed_over);
   print(document);
 }
 

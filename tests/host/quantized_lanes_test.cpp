@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/self_check.hpp"
 #include "probe_subgroup.hpp"
 #include "quantized_product.hpp"
 #include "quantized_support.hpp"
@@ -79,7 +80,7 @@ int forms_in_subgroups_of(const Device& device, const Format& format, int size) 
 
 TEST(QuantizedLanes, HaveTheSameBitsInSubGroups) {
   for (const Device& device : test_devices())
-    if (can_subgroup(device)) {
+    if (has_proved(device, "subgroup")) {
       EXPECT_EQ(forms_in_subgroups_of(device, formats.front(), 0), 2);
     }
 }
@@ -87,7 +88,7 @@ TEST(QuantizedLanes, HaveTheSameBitsInSubGroups) {
 // A compiler may refuse a size; where it takes one, the bits are the same.
 TEST(QuantizedLanesFull, HaveTheSameBitsInSubGroupsOfAnySize) {
   for (const Device& device : test_devices()) {
-    if (!can_subgroup(device)) continue;
+    if (!has_proved(device, "subgroup")) continue;
     int forms = 0;
     for (const Format& format : formats)
       for (const int size : {4, 8, 16, 32, 64})
@@ -100,7 +101,7 @@ TEST(QuantizedLanesFull, HaveTheSameBitsInSubGroupsOfAnySize) {
 TEST(QuantizedLanes, SubGroupsAreNotTriedWhereTheDeviceHasNone) {
   for (const Device& device : test_devices()) {
     if (device.info().subgroup_size > 0) continue;
-    EXPECT_FALSE(can_subgroup(device)) << device.info().selector;
+    EXPECT_FALSE(has_proved(device, "subgroup")) << device.info().selector;
   }
 }
 

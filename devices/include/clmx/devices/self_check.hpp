@@ -22,11 +22,11 @@ std::string_view to_string(SelfCheckStatus status);
 /// What a self-check of a device found: the process that ran it may have crashed or hung instead.
 struct SelfCheck {
   SelfCheckStatus status = SelfCheckStatus::not_run;
-  bool full = false;                  ///< every case; otherwise the probes and the quick cases
-  int passed = 0, total = 0;          ///< cases
-  std::vector<std::string> failures;  ///< "case: what is wrong", the first few
-  std::set<std::string> features;     ///< optional abilities that a probe has proved
-  DeviceSpeed speed;
+  bool full = false;                       ///< every case; otherwise the probes and the quick cases
+  int passed = 0, total = 0;               ///< cases
+  std::vector<std::string> failures = {};  ///< "case: what is wrong", the first few
+  std::set<std::string> features = {};     ///< optional abilities that a probe has proved
+  DeviceSpeed speed = {};
 
   /// A device that must not be chosen unless the user names it.
   bool is_bad() const {
