@@ -52,7 +52,7 @@ constexpr auto names = std::to_array<std::string_view>({
     "quantized_matmul/affine4_g64/bf16_bf16/m12n66k320/normal/bias",
     "quantized_matmul/affine4_g32/f32_f32/m1n130k576/normal",
     "quantized_matmul/affine4_g32/f16_f16/m1n66k320/normal",
-    "quantized_matmul/affine4_g32/f32_f32/m17n128k576/integers",
+    "quantized_matmul/affine4_g32/f32_f32/m8n257k256/integers",
     "quantized_matmul/affine8_g64/f32_f32/m1n130k576/positive",
     "quantized_matmul/affine8_g32/f32_f32/m7n31k448/normal",
     "quantized_matmul/affine8_g32/f32_f32/m1n33k256/normal",
