@@ -69,7 +69,13 @@ cl_int StreamState::finish() {
     const std::lock_guard lock(mutex);
     all = sequence;
   }
-  const cl_int status = queue.finish();
+  // Some drivers' clFinish does not wait for what a flush before it handed over (rusticl 22.3): what
+  // marks the end is waited for.
+  cl::Event end;
+  cl_int status = queue.enqueueMarkerWithWaitList(nullptr, &end);
+  const cl_int waited = status == CL_SUCCESS ? end.wait() : status;
+  status = queue.finish();
+  if (status == CL_SUCCESS) status = waited;
   if (status == CL_SUCCESS) mark_completed(all);
   return status;
 }
