@@ -28,9 +28,6 @@ void launch(const Stream& stream, const Kernel& kernel, const Grid& grid, const 
   stream.launch(kernel, grid, std::span<const KernelArgument>(list));
 }
 
-/// The tap of this thread, or null.
-Tap* current_tap();
-
 /// Shows the op to the thread's tap, if there is one, and hands its output on.
 template <class Options>
 Array tapped(std::string_view name, std::initializer_list<Array> inputs, const Options& options,

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <map>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include "clmx/host/quantization.hpp"
 #include "prepared_weight.hpp"
@@ -14,6 +15,10 @@ struct QuantizedWeightState {
   std::optional<Array> biases;
   QuantizationParams params;
   PreparedWeights prepared;
+
+  std::mutex parts_mutex;
+  /// Rows [first, second) as weights of their own, for products shared out over devices.
+  std::map<std::pair<std::int64_t, std::int64_t>, QuantizedWeight> parts;
 };
 
 }  // namespace clmx

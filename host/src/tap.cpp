@@ -1,7 +1,5 @@
 #include "clmx/host/tap.hpp"
 
-#include "launch.hpp"
-
 namespace clmx {
 namespace {
 

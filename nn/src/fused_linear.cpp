@@ -70,8 +70,8 @@ bool FusedLinear::usable() const {
   return true;
 }
 
-Array FusedLinear::product(const Array& x, DType dtype, StreamOrDevice s) const {
-  return whole_->product(x, dtype, s);
+Array FusedLinear::product(const Array& x, DType dtype, const Route& route) const {
+  return product_on(*whole_, x, dtype, route);
 }
 
 }  // namespace clmx

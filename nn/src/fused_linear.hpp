@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include "clmx/nn/linear.hpp"
+#include "route.hpp"
 
 namespace clmx {
 
@@ -18,7 +18,7 @@ class FusedLinear {
   /// Whether the layers are still those that were joined: loading or quantizing may replace them.
   bool usable() const;
   /// x: [..., in]. Result: [..., sum of out].
-  Array product(const Array& x, DType dtype, StreamOrDevice s) const;
+  Array product(const Array& x, DType dtype, const Route& route) const;
 
  private:
   std::vector<const Slot<LinearLayer>*> slots_;

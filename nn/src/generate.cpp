@@ -24,7 +24,7 @@ class NextToken {
   /// logits: [1, vocabulary].
   std::int32_t choose(const Array& logits) {
     if (sampler_.options().temperature == 0) {
-      chosen_ = argmax(logits, stream_);
+      chosen_ = argmax(logits, where_logits_are(logits));
       return chosen_.item<std::int32_t>();
     }
     const std::vector<float> values = cast(logits, DType::f32, stream_).to_vector<float>();
@@ -35,6 +35,12 @@ class NextToken {
   const Array& array() const { return chosen_; }  ///< [1] i32, perhaps on the device
 
  private:
+  /// A placed model may have computed them elsewhere: the choice is less to move than they are.
+  Stream where_logits_are(const Array& logits) const {
+    const std::optional<Device> home = logits.home();
+    return home && *home != stream_.device() ? home->default_stream() : stream_;
+  }
+
   Sampler sampler_;
   Stream stream_;
   Array chosen_;

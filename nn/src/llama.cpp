@@ -1,12 +1,20 @@
 #include "clmx/nn/llama.hpp"
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/tap.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "llama_layers.hpp"
 #include "rope_positions.hpp"
 
 namespace clmx {
 namespace {
+
+constexpr const char *embed_path = "model.embed_tokens", *norm_path = "model.norm",
+                     *head_path = "lm_head";
+
+std::string layer_path(std::size_t i) {
+  return join("model.layers.", i);
+}
 
 class LlamaModel final : public LanguageModel {
  public:
@@ -19,10 +27,13 @@ class LlamaModel final : public LanguageModel {
   ModelCache new_cache(std::optional<std::int64_t> positions) const override;
   using LanguageModel::forward;
   Array forward(const Array& tokens, ModelCache& cache, LogitRows rows, StreamOrDevice s) override;
+  std::vector<std::string> parts() const override;
   void visit(Visitor& v) override;
 
  private:
-  Array head(const Array& hidden, const Stream& stream) const;
+  /// Tells the tap; where parts()[part] runs.
+  Route begin_part(std::size_t part, const Stream& otherwise) const;
+  Array head(const Array& hidden, const Stream& otherwise) const;
 
   LlamaConfig config_;
   DType dtype_;
@@ -73,11 +84,14 @@ Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows
 
   const Stream stream = s.resolve();
   const RopeTable table = rope_.at_least(offset + time);
-  const LlamaStep step{config_, table, offset, dtype_, stream};
+  const auto step = [&](std::size_t part) {
+    return LlamaStep{config_, table, offset, dtype_, begin_part(part, stream)};
+  };
   try {
-    Array hidden = embed_tokens_->lookup(tokens, dtype_, stream);
+    Array hidden = embed_tokens_->lookup(tokens, dtype_, begin_part(0, stream).stream);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      hidden = blocks_[i]->forward(hidden, cache.layer(i), step);
+      hidden = blocks_[i]->attend(hidden, cache.layer(i), step(1 + 2 * i));
+      hidden = blocks_[i]->transform(hidden, step(2 + 2 * i));
     }
     if (rows == LogitRows::none) return {};
     return head(rows == LogitRows::all ? hidden : hidden.rows(time - 1, time), stream);
@@ -87,17 +101,37 @@ Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows
   }
 }
 
-Array LlamaModel::head(const Array& hidden, const Stream& stream) const {
-  const Array x = norm_->normalized(hidden, dtype_, stream);
-  return lm_head_ ? lm_head_->product(x, dtype_, stream)
-                  : embed_tokens_->project(x, dtype_, stream);
+Route LlamaModel::begin_part(std::size_t part, const Stream& otherwise) const {
+  if (Tap* tap = current_tap()) tap->part(parts()[part]);
+  return route_of(placed(part), otherwise);
+}
+
+Array LlamaModel::head(const Array& hidden, const Stream& otherwise) const {
+  const Array x =
+      norm_->normalized(hidden, dtype_, begin_part(1 + 2 * blocks_.size(), otherwise).stream);
+  const Route route = begin_part(2 + 2 * blocks_.size(), otherwise);
+  if (lm_head_) return product_on(*lm_head_, x, dtype_, route);
+  const auto* const tied = dynamic_cast<const QuantizedEmbedding*>(&*embed_tokens_);
+  if (route.shares.size() < 2 || tied == nullptr) {
+    return embed_tokens_->project(x, dtype_, route.stream);
+  }
+  return quantized_matmul(x, tied->weight(), {.dtype = dtype_}, route.shares, route.stream);
+}
+
+std::vector<std::string> LlamaModel::parts() const {
+  std::vector<std::string> paths{embed_path};
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    for (const char* part : {".self_attn", ".mlp"}) paths.push_back(layer_path(i) + part);
+  }
+  paths.insert(paths.end(), {norm_path, head_path});
+  return paths;
 }
 
 void LlamaModel::visit(Visitor& v) {
-  v.slot("model.embed_tokens", embed_tokens_);
-  for (std::size_t i = 0; i < blocks_.size(); ++i) v.child(join("model.layers.", i), *blocks_[i]);
-  v.child("model.norm", *norm_);
-  v.slot("lm_head", lm_head_);
+  v.slot(embed_path, embed_tokens_);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) v.child(layer_path(i), *blocks_[i]);
+  v.child(norm_path, *norm_);
+  v.slot(head_path, lm_head_);
 }
 
 }  // namespace

@@ -17,29 +17,32 @@ LlamaAttention::LlamaAttention(const LlamaConfig& config, Weights& weights, cons
       qkv_({&q_proj_, &k_proj_, &v_proj_}) {}
 
 Array LlamaAttention::rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, s] = step;
+  const auto& [config, table, offset, dtype, route] = step;
+  const Stream& s = route.stream;
   const std::int64_t time = x.shape(0);
   if (qkv_.usable()) {
-    const Array qkv = qkv_.product(x, dtype, s);
+    const Array qkv = qkv_.product(x, dtype, route);
     return cache.append_rotated(qkv.reshape({1, time, qkv.shape(1)}), table, s);
   }
   constexpr AttentionLayout layout = AttentionLayout::bthd;
   const Shape key_heads{1, time, config.kv_heads, config.head_dim};
-  const Array k = k_proj_->product(x, dtype, s).reshape(key_heads);
-  const Array v = v_proj_->product(x, dtype, s).reshape(key_heads);
+  const Array k = product_on(*k_proj_, x, dtype, route).reshape(key_heads);
+  const Array v = product_on(*v_proj_, x, dtype, route).reshape(key_heads);
   cache.append(rope(k, table, offset, layout, s), v, layout, s);
-  const Array q = q_proj_->product(x, dtype, s);
+  const Array q = product_on(*q_proj_, x, dtype, route);
   return rope(q.reshape({1, time, config.heads, config.head_dim}), table, offset, layout, s);
 }
 
 Array LlamaAttention::forward(const Array& x, KVCache& cache, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, s] = step;
+  const auto& [config, table, offset, dtype, route] = step;
+  const Stream& s = route.stream;
   const AttentionOptions options{.scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
                                  .causal = true,
                                  .layout = AttentionLayout::bthd};
   const Array q = rotated_queries(x, cache, step);
   const Array mixed = as_dtype(scaled_dot_product_attention(q, cache, options, s), dtype, s);
-  return o_proj_->product(mixed.reshape({x.shape(0), config.heads * config.head_dim}), dtype, s);
+  const Array rows = mixed.reshape({x.shape(0), config.heads * config.head_dim});
+  return product_on(*o_proj_, rows, dtype, route);
 }
 
 void LlamaAttention::visit(Visitor& v) {
@@ -56,11 +59,13 @@ LlamaMlp::LlamaMlp(const LlamaConfig& config, Weights& weights, const std::strin
       gate_up_({&gate_proj_, &up_proj_}) {}
 
 Array LlamaMlp::forward(const Array& x, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, s] = step;
-  const Array hidden = gate_up_.usable() ? swiglu_halves(gate_up_.product(x, dtype, s), s)
-                                         : swiglu(gate_proj_->product(x, dtype, s),
-                                                  up_proj_->product(x, dtype, s), s);
-  return down_proj_->product(hidden, dtype, s);
+  const Route& route = step.route;
+  const Stream& s = route.stream;
+  const DType dtype = step.dtype;
+  const Array hidden = gate_up_.usable() ? swiglu_halves(gate_up_.product(x, dtype, route), s)
+                                         : swiglu(product_on(*gate_proj_, x, dtype, route),
+                                                  product_on(*up_proj_, x, dtype, route), s);
+  return product_on(*down_proj_, hidden, dtype, route);
 }
 
 void LlamaMlp::visit(Visitor& v) {
@@ -77,12 +82,14 @@ LlamaBlock::LlamaBlock(const LlamaConfig& config, Weights& weights, const std::s
       post_attention_layernorm_(weights.norm(path + ".post_attention_layernorm", config.hidden_size,
                                              config.rms_norm_eps)) {}
 
-Array LlamaBlock::forward(const Array& x, KVCache& cache, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, s] = step;
-  const Array attended =
-      add(x, self_attn_.forward(input_layernorm_->normalized(x, dtype, s), cache, step), s);
-  return add(attended,
-             mlp_.forward(post_attention_layernorm_->normalized(attended, dtype, s), step), s);
+Array LlamaBlock::attend(const Array& x, KVCache& cache, const LlamaStep& step) const {
+  const Stream& s = step.route.stream;
+  return add(x, self_attn_.forward(input_layernorm_->normalized(x, step.dtype, s), cache, step), s);
+}
+
+Array LlamaBlock::transform(const Array& x, const LlamaStep& step) const {
+  const Stream& s = step.route.stream;
+  return add(x, mlp_.forward(post_attention_layernorm_->normalized(x, step.dtype, s), step), s);
 }
 
 void LlamaBlock::visit(Visitor& v) {

@@ -10,13 +10,13 @@
 
 namespace clmx {
 
-/// What the layers of one forward share.
+/// What the parts of one forward share.
 struct LlamaStep {
   const LlamaConfig& config;
   const RopeTable& rope;
   std::int64_t offset;  ///< position of the first row
   DType dtype;
-  Stream stream;
+  Route route;  ///< of the part that is computed now
 };
 
 /// Grouped-head attention with rotary positions over a cache. x: [T, hidden].
@@ -50,7 +50,10 @@ class LlamaMlp final : public Module {
 class LlamaBlock final : public Module {
  public:
   LlamaBlock(const LlamaConfig& config, Weights& weights, const std::string& path);
-  Array forward(const Array& x, KVCache& cache, const LlamaStep& step) const;
+  /// x + attention(norm(x)).
+  Array attend(const Array& x, KVCache& cache, const LlamaStep& step) const;
+  /// x + mlp(norm(x)).
+  Array transform(const Array& x, const LlamaStep& step) const;
   void visit(Visitor& v) override;
 
  private:

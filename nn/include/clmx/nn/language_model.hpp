@@ -6,6 +6,7 @@
 
 #include "clmx/host/ops_transformer.hpp"
 #include "clmx/nn/module.hpp"
+#include "clmx/nn/placement.hpp"
 
 namespace clmx {
 
@@ -39,6 +40,14 @@ class LanguageModel : public Module {
   /// For at most `positions` positions (absent: the context). Allocates nothing yet.
   virtual ModelCache new_cache(std::optional<std::int64_t> positions = {}) const = 0;
 
+  /// Runs every part on the device that the placement names, and what it does not name on the
+  /// stream of forward, from the next forward on; the bits stay the same. A layer's cache lives
+  /// with its attention. Throws ArgumentError for a pattern that names no part of parts().
+  void place(Placement placement);
+  const Placement& placement() const { return placement_; }
+  /// The paths of what can be placed, in the order of computation. A path above names all below.
+  virtual std::vector<std::string> parts() const = 0;
+
   /// tokens: [T] i32, the positions after those in the cache. Result: [1 or T, vocabulary] in
   /// dtype(); rows none: an empty array. Throws ArgumentError when the cache's limit would be
   /// passed; ids out of range are refused when the host holds them.
@@ -47,6 +56,16 @@ class LanguageModel : public Module {
   /// The same from host ids: throws ArgumentError for no tokens or ids out of range.
   Array forward(std::span<const std::int32_t> tokens, ModelCache& cache,
                 LogitRows rows = LogitRows::last, StreamOrDevice s = {});
+
+ protected:
+  /// The entry that counts for parts()[part], or null.
+  const Placement::Entry* placed(std::size_t part) const {
+    return placed_.empty() ? nullptr : placed_[part];
+  }
+
+ private:
+  Placement placement_;
+  std::vector<const Placement::Entry*> placed_;  // by part; empty without a placement
 };
 
 }  // namespace clmx
