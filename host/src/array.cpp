@@ -67,9 +67,11 @@ Array Array::rows(std::int64_t begin, std::int64_t end) const {
 
 Array Array::to(const Device& device) const {
   const Stream stream = device.default_stream();
-  const BufferArgument replica = on(stream);
-  return {std::make_shared<Storage>(replica.buffer, stream), shape_, dtype_,
-          static_cast<std::int64_t>(replica.offset)};
+  const std::size_t element = size_of(dtype_);
+  const Storage::Place place = storage_->on(stream, static_cast<std::size_t>(offset_) * element,
+                                            bytes(), Storage::Asked::explicitly);
+  return {std::make_shared<Storage>(place.buffer, stream), shape_, dtype_,
+          static_cast<std::int64_t>(place.at / element)};
 }
 
 bool Array::ready() const {

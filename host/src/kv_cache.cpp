@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::int64_t first_capacity = 64;
 
-/// The array's bytes as they are on `stream`, in a storage that this stream writes. A replica on
-/// another device is copied once.
-Array owned_by(const Array& array, const Stream& stream) {
-  return Array::wrap(array.on(stream).buffer, array.shape(), array.dtype(), stream);
-}
-
 /// A copy with room for `capacity` positions, of which the first `length` are there.
 Array grown(const Array& old, std::int64_t length, std::int64_t capacity, const Stream& stream) {
   Array larger = Array::empty(old.shape().with(2, capacity), old.dtype(), stream);
@@ -28,6 +22,14 @@ Array grown(const Array& old, std::int64_t length, std::int64_t capacity, const 
   for (std::size_t head = 0; head < static_cast<std::size_t>(heads); head++)
     stream.copy(from, head * from_step, to, head * to_step, static_cast<std::size_t>(length) * row);
   return larger;
+}
+
+/// The array in a storage that `stream` writes. From another device it is copied: a replica may
+/// share that device's pages.
+Array owned_by(const Array& array, std::int64_t length, const Stream& stream) {
+  const std::optional<Device> home = array.home();
+  if (home && *home != stream.device()) return grown(array, length, array.shape(2), stream);
+  return Array::wrap(array.on(stream).buffer, array.shape(), array.dtype(), stream);
 }
 
 }  // namespace
@@ -48,8 +50,8 @@ void KVCache::make_room(std::int64_t time, const Stream& stream) {
           " would pass the limit of ", limit_);
   const std::int64_t wanted = length_ + time;
   if (wanted <= capacity_) {
-    keys_ = owned_by(keys_, stream);
-    values_ = owned_by(values_, stream);
+    keys_ = owned_by(keys_, length_, stream);
+    values_ = owned_by(values_, length_, stream);
     return;
   }
   const std::int64_t doubled = std::max(first_capacity, 2 * capacity_);

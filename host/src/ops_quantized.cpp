@@ -15,7 +15,9 @@ namespace clmx {
 namespace {
 
 Array on_device(const Array& array, const Stream& stream) {
-  return array.size() == 0 ? array : array.to(stream.device());
+  if (array.size() == 0) return array;
+  static_cast<void>(array.on(stream));  // which refuses what CLMX_TRANSFERS=deny forbids
+  return array.to(stream.device());
 }
 
 QuantizedArrays quantize_on_device(const Array& w, const QuantizationParams& params,

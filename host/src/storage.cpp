@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "clmx/devices/error.hpp"
+#include "device_transfers.hpp"
 
 namespace clmx {
 namespace {
@@ -46,10 +47,12 @@ void Storage::order(Replica& replica, const Stream& reader) {
   if (!replica.written->complete()) reader.wait(*replica.written);
 }
 
-Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t bytes) {
+Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t bytes,
+                           Asked asked) {
   const std::lock_guard lock(mutex_);
   Replica* replica = find(stream.device(), begin, bytes);
   if (!replica) {
+    if (!host_ && asked == Asked::by_use) require_transfers(stream, bytes);
     const bool whole = size() <= stream.device().info().max_allocation_bytes;
     const std::size_t from = whole ? 0 : begin, length = whole ? size() : bytes;
     replica =
@@ -73,19 +76,36 @@ Storage::Replica& Storage::copy_from_host(const Stream& stream, std::size_t begi
   return replicas_.back();
 }
 
+void Storage::require_transfers(const Stream& stream, std::size_t bytes) {
+  if (!transfers_denied()) return;
+  throw Error(join(bytes, " bytes of an array of ",
+                   replicas_.front().writer.device().info().selector, " are needed on ",
+                   stream.device().info().selector,
+                   ", but CLMX_TRANSFERS=deny or CLMX_STRICT=1 forbids it"));
+}
+
+// Where both devices compute in host memory, the second one uses the pages that the first one
+// wrote: they never change again, and stay mapped until the second's last use.
 Storage::Replica& Storage::copy_from_device(const Stream& stream, std::size_t begin,
                                             std::size_t bytes) {
   const Replica source = replicas_.front();
-  if (transfers_denied())
-    throw Error(join("a copy of ", bytes, " bytes from ", source.writer.device().info().selector,
-                     " to ", stream.device().info().selector,
-                     " is needed, but CLMX_TRANSFERS=deny or CLMX_STRICT=1 forbids it"));
-  const Buffer buffer = Buffer::allocate_unpooled(stream.device(), bytes);
-  if (buffer.size() > 0) {
-    const MappedBuffer mapped = source.writer.map(source.buffer, begin, bytes);
-    stream.write(buffer, 0, {mapped.data(), mapped.size()});
+  const Device from = source.writer.device(), to = stream.device();
+  if (bytes == 0) {
+    replicas_.push_back({Buffer::allocate_unpooled(to, 0), stream, Event(), begin});
+    return replicas_.back();
   }
-  replicas_.push_back({buffer, stream, std::nullopt, begin});
+  auto mapped =
+      std::make_shared<const MappedBuffer>(source.writer.map(source.buffer, begin, bytes));
+  const bool shared = from.wraps_host_memory() && to.wraps_host_memory();
+  if (shared) {
+    const HostBytes pages{{mapped->data(), bytes}, mapped};
+    replicas_.push_back({Buffer::wrap(to, pages), stream, Event(), begin});
+  } else {
+    const Buffer buffer = Buffer::allocate_unpooled(to, bytes);
+    stream.write(buffer, 0, {mapped->data(), bytes});
+    replicas_.push_back({buffer, stream, std::nullopt, begin});
+  }
+  note({from, to, bytes, shared});
   return replicas_.back();
 }
 

@@ -23,7 +23,8 @@ class Storage {
   /// In the replica on the stream's device, made if need be; later work on the stream sees the
   /// written bytes. A replica holds everything, or where that is more than the device's largest
   /// allocation just these bytes, so that a view of some rows works there.
-  Place on(const Stream& stream, std::size_t begin, std::size_t bytes);
+  enum class Asked { by_use, explicitly };  ///< the second may copy when transfers are denied
+  Place on(const Stream& stream, std::size_t begin, std::size_t bytes, Asked asked = Asked::by_use);
   void read(std::size_t offset, std::span<std::byte> to);
   HostBytes map(std::size_t offset, std::size_t bytes, const std::shared_ptr<Storage>& self);
   bool ready();
@@ -43,6 +44,7 @@ class Storage {
   Replica written_one();
   void order(Replica& replica, const Stream& reader);
   Replica& copy_from_host(const Stream& stream, std::size_t begin, std::size_t bytes);
+  void require_transfers(const Stream& stream, std::size_t bytes);
   Replica& copy_from_device(const Stream& stream, std::size_t begin, std::size_t bytes);
 
   std::mutex mutex_;

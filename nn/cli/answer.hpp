@@ -4,9 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "clmx/host/device_transfers.hpp"
 #include "clmx/nn/generate.hpp"
 #include "clmx/nn/tokenizer.hpp"
+#include "explanation.hpp"
 #include "json_output.hpp"
+#include "place_option.hpp"
 
 namespace clmx::cli {
 
@@ -21,6 +24,10 @@ struct Answer {
   double first_token_s = 0;  ///< from the start of the program (later devices: of their turn)
   double prefill_tok_s = 0;  ///< without the time kernels took to build
   double decode_tok_s = 0;
+  std::vector<PlacedParts> placed = {};         ///< empty without --place
+  std::optional<Explanation> explanation = {};  ///< with --explain
+  TransferStats transfers = {};                 ///< between host and devices
+  DeviceTransferStats device_transfers = {};    ///< between devices
 };
 
 /// Generates on the device's default stream. show: takes whole UTF-8 characters as they come; a
@@ -31,6 +38,8 @@ Answer answer_on(const Device& device, LanguageModel& model, const Tokenizer& to
 
 /// The fields of one run in `clmx run --json`.
 Json described(const Answer& answer, const std::string& model, DType dtype);
+/// "12 uploads (1.2 MB), ...": what travelled for the answer.
+std::string transfer_line(const Answer& answer);
 /// "prefill 812.3 tok/s, decode 201.4 tok/s, first token after 0.41 s".
 std::string speed_line(const Answer& answer);
 /// Whether all answers have the same tokens, as a sentence; empty for fewer than two.

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <iostream>
 #include <memory>
 
 #include "clmx/devices/error.hpp"
@@ -8,6 +9,8 @@
 #include "common_options.hpp"
 #include "dtype_option.hpp"
 #include "exit_code.hpp"
+#include "explanation.hpp"
+#include "place_option.hpp"
 #include "prompt.hpp"
 
 namespace clmx::cli {
@@ -17,6 +20,7 @@ struct LogitsOptions {
   std::optional<std::string> prompt, tokens;
   std::string output, dtype = "f32";
   bool last = false;
+  PlaceOptions placing;
 };
 
 std::vector<std::int32_t> listed_tokens(const std::string& list) {
@@ -63,14 +67,19 @@ int write_logits(const CommonOptions& common, const LogitsOptions& options) {
   if (options.prompt.has_value() == options.tokens.has_value()) {
     throw UsageError("logits takes either --prompt or --tokens");
   }
-  const Device device = common.one_device();
+  std::optional<Device> device;
+  if (options.placing.place.empty()) device = common.one_device();
   const ModelFile file(common.model_path());
+  const PlaceRequest placing(options.placing, common, file.config().layers);
+  if (placing.given()) device = placing.device();
   const std::vector<std::int32_t> tokens = wanted_tokens(options, file);
   const auto positions = static_cast<std::int64_t>(tokens.size());
   require(positions > 0 && positions <= file.config().context, "logits", positions,
           " tokens, the model takes 1 to ", file.config().context);
   const auto model = file.load({.dtype = dtype_from_string(options.dtype)});
-  const Stream stream = device.default_stream();
+  placing.apply(*model, positions, common.quiet);
+  const Stream stream = device->default_stream();
+  if (options.placing.explain) std::cerr << explain(*model, tokens.front(), stream).text();
   const Array logits = logits_of(*model, tokens, options.last, stream);
   stream.synchronize();
   try {
@@ -92,6 +101,7 @@ Command logits_command(CLI::App& app, const CommonOptions& common) {
   parser->add_flag("--last", options->last, "Only the last position");
   parser->add_option("--output", options->output, "A .safetensors file")->required();
   add_dtype_option(*parser, options->dtype);
+  add_place_options(*parser, options->placing);
   return {parser, [&common, options] { return write_logits(common, *options); }};
 }
 

@@ -11,6 +11,7 @@
 #include "dtype_option.hpp"
 #include "exit_code.hpp"
 #include "interrupt.hpp"
+#include "place_option.hpp"
 #include "prompt.hpp"
 
 namespace clmx::cli {
@@ -26,6 +27,7 @@ struct RunOptions {
   std::string prompt, dtype = "f32";
   bool raw = false;
   GenerateOptions generation;
+  PlaceOptions placing;
 };
 
 /// One `clmx run`: the model is loaded once, every device answers in turn.
@@ -37,6 +39,7 @@ class Run {
 
  private:
   void load();
+  void place();
   void prepare(const Device& device);
   void answer(const Device& device);
   void print_json() const;
@@ -47,6 +50,9 @@ class Run {
   Clock::time_point begin_ = Clock::now();
   GenerateOptions generation_;
   std::unique_ptr<LanguageModel> model_;
+  std::optional<PlaceRequest> placing_;
+  std::vector<PlacedParts> placed_;
+  std::optional<Explanation> explanation_;
   std::optional<Tokenizer> tokenizer_;
   std::vector<std::int32_t> prompt_;
   double load_s_ = 0;
@@ -57,6 +63,7 @@ void Run::load() {
   const TraceScope traced("load the model");
   const Clock::time_point begin = Clock::now();
   const ModelFile file(common_.model_path());
+  placing_.emplace(options_.placing, common_, file.config().layers);
   auto loaded = std::async(std::launch::async,
                            [&] { return file.load({.dtype = dtype_from_string(options_.dtype)}); });
   tokenizer_ = file.tokenizer();
@@ -73,11 +80,24 @@ void Run::load() {
   load_s_ = seconds_since(begin);
 }
 
+void Run::place() {
+  if (!placing_->given()) return;
+  const std::int64_t wanted = static_cast<std::int64_t>(prompt_.size()) + generation_.max_tokens;
+  placing_->apply(*model_, std::min(wanted, model_->context()), common_.quiet);
+  placed_ = placed_parts(*model_, placing_->device());
+}
+
 // One token through a cache of its own: where weights are kept in a layout of the device, they take
 // it now, so that the rate of the prompt is that of the prompt.
 void Run::prepare(const Device& device) {
-  if (device.info().device_class != DeviceClass::cpu_vector) return;
   const Stream stream = device.default_stream();
+  explanation_.reset();
+  if (options_.placing.explain) {
+    explanation_ = explain(*model_, prompt_.front(), stream);
+    if (says()) std::cerr << explanation_->text();
+    return stream.synchronize();
+  }
+  if (placed_.empty() && device.info().device_class != DeviceClass::cpu_vector) return;
   ModelCache cache = model_->new_cache(1);
   model_->forward(std::span(prompt_).first(1), cache, LogitRows::last, stream);
   stream.synchronize();
@@ -94,6 +114,8 @@ void Run::answer(const Device& device) {
       });
   first_token_s =
       std::chrono::duration<double>(generation_begin - begin).count() + answer.generation.prefill_s;
+  answer.placed = placed_;
+  answer.explanation = explanation_;
   answer.load_s = load_s_;
   answer.first_token_s = first_token_s;
   if (!common_.json) std::cout << '\n' << std::flush;
@@ -101,7 +123,8 @@ void Run::answer(const Device& device) {
   if (common_.verbosity > 0) {
     const BuildStats built = build_stats();
     std::cerr << "loaded in " << answer.load_s << " s, kernels in " << answer.build_s << " s ("
-              << built.compiled << " compiled, " << built.loaded << " from the cache)\n";
+              << built.compiled << " compiled, " << built.loaded << " from the cache)\n"
+              << transfer_line(answer) << '\n';
   }
   answers_.push_back(std::move(answer));
 }
@@ -118,9 +141,14 @@ void Run::print_json() const {
 
 int Run::execute() {
   const Sampler checked(options_.generation.sampling);  // before anything is loaded
-  const std::vector<Device> devices = common_.devices(CommonOptions::Without::default_device);
+  std::vector<Device> devices;
+  if (options_.placing.place.empty()) {
+    devices = common_.devices(CommonOptions::Without::default_device);
+  }
   watch_interrupts();
   load();
+  place();
+  if (placing_->given()) devices = {placing_->device()};
   ExitCode status = ExitCode::ok;
   for (const Device& device : devices) {
     if (interrupted()) break;
@@ -153,6 +181,7 @@ void add_options(CLI::App& parser, RunOptions& options) {
   parser.add_option("--min-p", sampling.min_p, "Leave out those below this part of the highest");
   parser.add_option("--seed", sampling.seed, "Of the random choice");
   add_dtype_option(parser, options.dtype);
+  add_place_options(parser, options.placing);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "clmx/nn/llama.hpp"
 
+#include <algorithm>
+
 #include "clmx/devices/error.hpp"
 #include "clmx/host/tap.hpp"
 #include "clmx/nn/embedding.hpp"
@@ -28,6 +30,7 @@ class LlamaModel final : public LanguageModel {
   using LanguageModel::forward;
   Array forward(const Array& tokens, ModelCache& cache, LogitRows rows, StreamOrDevice s) override;
   std::vector<std::string> parts() const override;
+  std::vector<PlacementUnit> placement_units(std::int64_t positions) override;
   void visit(Visitor& v) override;
 
  private:
@@ -125,6 +128,28 @@ std::vector<std::string> LlamaModel::parts() const {
   }
   paths.insert(paths.end(), {norm_path, head_path});
   return paths;
+}
+
+std::vector<PlacementUnit> LlamaModel::placement_units(std::int64_t positions) {
+  const std::vector<NamedArray> all = parameters();
+  const auto unit = [&](std::vector<std::string> patterns, const std::string& weights) {
+    PlacementUnit made{std::move(patterns)};
+    for (const NamedArray& parameter : all) {
+      if (!names_module(weights, parameter.name)) continue;
+      made.bytes += parameter.value.bytes();
+      made.largest_bytes = std::max(made.largest_bytes, parameter.value.bytes());
+    }
+    return made;
+  };
+  std::vector<PlacementUnit> units{unit({embed_path}, embed_path)};
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    units.push_back(unit({layer_path(i)}, layer_path(i)));
+    const auto numbers = static_cast<std::size_t>(2 * positions * config_.kv_heads);
+    units.back().bytes += numbers * static_cast<std::size_t>(config_.head_dim) * sizeof(float);
+    units.back().largest_bytes *= 2;  // gate_proj and up_proj are joined
+  }
+  units.push_back(unit({norm_path, head_path}, lm_head_ ? head_path : embed_path));
+  return units;
 }
 
 void LlamaModel::visit(Visitor& v) {

@@ -69,7 +69,8 @@ class Array {
   Array reshape(const Shape& shape) const;
   /// A view of [begin, end) along axis 0.
   Array rows(std::int64_t begin, std::int64_t end) const;
-  /// The same values, held on that device (copied there now unless they are).
+  /// The same values, held on that device (copied there now unless they are; asked for like this,
+  /// also under CLMX_TRANSFERS=deny).
   Array to(const Device& device) const;
 
   bool ready() const;  ///< whether reading would not wait for a device
@@ -100,8 +101,8 @@ class Array {
   HostBytes map_bytes() const;
 
   /// The replica on the stream's device as a kernel argument, after making the stream wait for its
-  /// writer. Copies it there first when needed (an error under CLMX_TRANSFERS=deny if that is a
-  /// copy between devices).
+  /// writer. Copies it there first when needed (an error under CLMX_TRANSFERS=deny if it was
+  /// written on another device).
   BufferArgument on(const Stream& stream) const;
   /// Where the data lives first: the device that wrote it, if any.
   std::optional<Device> home() const;

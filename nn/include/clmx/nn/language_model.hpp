@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "clmx/host/ops_transformer.hpp"
+#include "clmx/nn/auto_placement.hpp"
 #include "clmx/nn/module.hpp"
-#include "clmx/nn/placement.hpp"
 
 namespace clmx {
 
@@ -47,6 +47,9 @@ class LanguageModel : public Module {
   const Placement& placement() const { return placement_; }
   /// The paths of what can be placed, in the order of computation. A path above names all below.
   virtual std::vector<std::string> parts() const = 0;
+  /// What place_by_speed places, for sequences of up to `positions` positions: the embedding, each
+  /// layer with its cache, the head.
+  virtual std::vector<PlacementUnit> placement_units(std::int64_t positions) = 0;
 
   /// tokens: [T] i32, the positions after those in the cache. Result: [1 or T, vocabulary] in
   /// dtype(); rows none: an empty array. Throws ArgumentError when the cache's limit would be
