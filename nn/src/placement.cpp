@@ -80,6 +80,7 @@ PlacementText parse_entry(std::string_view text, std::int64_t layers) {
 }  // namespace
 
 bool names_module(std::string_view pattern, std::string_view path) {
+  if (pattern.empty()) return false;
   while (!pattern.empty() && !path.empty()) {
     if (!matches(cut(pattern, '.'), cut(path, '.'))) return false;
   }

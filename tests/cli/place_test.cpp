@@ -44,7 +44,7 @@ TEST_F(CliPlace, RunGivesTheTokensOfOneDeviceAndSaysWhatRanWhere) {
   EXPECT_EQ(placed.at("placement")[0].at("first"), "model.embed_tokens");
   const auto& moved = placed.at("transfers");
   const int arrays = moved.at("between_devices").get<int>() + moved.at("shared").get<int>();
-  first() == last() ? EXPECT_EQ(arrays, 0) : EXPECT_GE(arrays, 6);
+  EXPECT_EQ(arrays > 0, first() != last());
 }
 
 TEST_F(CliPlace, LogitsHaveTheBitsOfOneDevice) {
