@@ -37,13 +37,6 @@ class Descriptor {
   int number_;
 };
 
-std::optional<fs::path> wanted_directory() {
-  if (const auto directory = environment("CLMX_CACHE_DIR")) return fs::path(*directory);
-  if (const auto cache = environment("XDG_CACHE_HOME")) return fs::path(*cache) / "clmx";
-  if (const auto home = environment("HOME")) return fs::path(*home) / ".cache" / "clmx";
-  return std::nullopt;
-}
-
 // A binary is code that the driver runs: nobody else may have put it there.
 bool only_ours(const struct stat& status) {
   return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -89,6 +82,18 @@ fs::path temporary_for(const fs::path& path) {
 
 }  // namespace
 
+std::optional<fs::path> wanted_cache_directory(const Variables& variable) {
+  if (const auto directory = variable("CLMX_CACHE_DIR")) return fs::path(*directory);
+  if (const auto cache = variable("XDG_CACHE_HOME")) return fs::path(*cache) / "clmx";
+  if (const auto home = variable("HOME")) return fs::path(*home) / ".cache" / "clmx";
+  return std::nullopt;
+}
+
+bool belongs_to_us_alone(const fs::path& directory) {
+  struct stat status {};
+  return ::stat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && only_ours(status);
+}
+
 void sweep_temporaries(const fs::path& directory) {
   std::error_code error;
   const auto limit = fs::file_time_type::clock::now() - std::chrono::hours(1);
@@ -102,15 +107,12 @@ void sweep_temporaries(const fs::path& directory) {
 }
 
 std::optional<fs::path> cache_directory() {
-  auto directory = wanted_directory();
+  auto directory = wanted_cache_directory(environment);
   if (environment("CLMX_CACHE").value_or("on") == "off" || !directory) return std::nullopt;
   std::error_code error;
   if (directory->has_parent_path()) fs::create_directories(directory->parent_path(), error);
   ::mkdir(directory->c_str(), 0700);
-  struct stat status {};
-  if (::stat(directory->c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || !only_ours(status)) {
-    return std::nullopt;
-  }
+  if (!belongs_to_us_alone(*directory)) return std::nullopt;
   static std::once_flag swept;
   std::call_once(swept, [&] { sweep_temporaries(*directory); });
   return directory;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,7 +23,15 @@ std::string encode_entry(std::string_view key, const StoredBinary& binary);
 /// The entry, if every byte is as written and the key is this one.
 std::optional<StoredBinary> decode_entry(std::string_view entry, std::string_view key);
 
-/// CLMX_CACHE_DIR, else clmx in XDG_CACHE_HOME, else in HOME/.cache; made with mode 0700. Nothing
+/// Where environment variables come from; an empty one is absent.
+using Variables = std::function<std::optional<std::string>(const char*)>;
+
+/// CLMX_CACHE_DIR, else clmx in XDG_CACHE_HOME, else in HOME/.cache; nothing without all three.
+std::optional<std::filesystem::path> wanted_cache_directory(const Variables& variable);
+/// Whether it is a folder of this user that nobody else can write to.
+bool belongs_to_us_alone(const std::filesystem::path& directory);
+
+/// The wanted directory, made with mode 0700. Nothing
 /// when CLMX_CACHE is off, or when another user could write there.
 std::optional<std::filesystem::path> cache_directory();
 

@@ -29,6 +29,10 @@ struct CommonOptions {
   std::vector<Device> listed_devices() const;
   /// The same for a command that runs on one. Throws UsageError when several are named.
   Device one_device() const;
+  /// Whether neither -d nor CLMX_DEVICE names a device, and notes are wanted.
+  bool takes_default_device() const {
+    return !quiet && device.empty() && !environment("CLMX_DEVICE");
+  }
   std::filesystem::path model_path() const;
   bool is_strict() const;
   /// Whether to write escape sequences to stderr.

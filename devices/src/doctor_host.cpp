@@ -1,0 +1,152 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include "binary_store.hpp"
+#include "clmx/devices/error.hpp"
+#include "doctor_parts.hpp"
+
+namespace clmx {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t mebibyte = std::uintmax_t{1} << 20;
+// What `clmx run` with the default model takes, measured, and some room.
+constexpr std::uintmax_t needed_memory = 768 * mebibyte;
+// Drivers reserve far more than they use.
+constexpr std::uintmax_t needed_address_space = 6144 * mebibyte;
+constexpr std::uintmax_t needed_cache_space = 64 * mebibyte;
+constexpr std::uintmax_t unlimited = std::numeric_limits<std::uintmax_t>::max();
+
+// Why nothing can be written into the folder, which need not exist yet; else "".
+std::string cache_trouble(const fs::path& folder) {
+  std::error_code error;
+  fs::path existing = folder;
+  while (!fs::exists(existing, error)) {
+    const fs::path parent = existing.parent_path();
+    if (error || parent == existing || parent.empty()) break;
+    existing = parent;
+  }
+  if (!fs::is_directory(existing, error)) return existing.string() + " is not a folder";
+  if (::faccessat(AT_FDCWD, existing.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+    return existing.string() + " may not be written by this user";
+  }
+  const fs::space_info space = fs::space(existing, error);
+  if (!error && space.available < needed_cache_space) {
+    return join("only ", space.available / mebibyte, " MiB are free at ", existing.string());
+  }
+  return {};
+}
+
+fs::path pocl_cache(const SystemView& system) {
+  if (const auto folder = system.variable("POCL_CACHE_DIR")) return *folder;
+  if (const auto cache = system.variable("XDG_CACHE_HOME")) return fs::path(*cache) / "pocl/kcache";
+  if (const auto home = system.variable("HOME")) return fs::path(*home) / ".cache/pocl/kcache";
+  return system.root / "tmp/pocl/kcache";
+}
+
+SystemCheck check_pocl_cache(const SystemView& system) {
+  const fs::path folder = pocl_cache(system);
+  const std::string problem = cache_trouble(folder);
+  if (problem.empty()) return fine("PoCL's cache", folder.string());
+  return trouble("PoCL's cache", join(folder.string(), ": ", problem),
+                 "export POCL_CACHE_DIR=/var/tmp/pocl-cache   (any folder to write to)");
+}
+
+SystemCheck check_linker(const SystemView& system) {
+  std::istringstream folders(system.variable("PATH").value_or(""));
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const fs::path file = fs::path(folder) / "ld";
+    if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) return fine("linker", file.string());
+  }
+  return trouble("linker", "PoCL needs ld, which is in no folder of PATH",
+                 "sudo apt install binutils && export PATH=$PATH:/usr/bin");
+}
+
+SystemCheck check_clmx_cache(const SystemView& system) {
+  const std::string name = "clmx's cache";
+  if (system.variable("CLMX_CACHE").value_or("on") == "off") return fine(name, "off: CLMX_CACHE");
+  const auto folder = wanted_cache_directory(system.variable);
+  const std::string cure = "export CLMX_CACHE_DIR=/var/tmp/clmx-cache   (any folder of your own)";
+  if (!folder) {
+    return trouble(name, "HOME is not set, kernels are compiled anew at every start", cure);
+  }
+  std::string problem = cache_trouble(*folder);
+  std::error_code error;
+  if (problem.empty() && fs::is_directory(*folder, error) && !belongs_to_us_alone(*folder)) {
+    return trouble(name, folder->string() + " is not used: others can write to it",
+                   join("chmod go-w ", folder->string(), ", if it is yours"));
+  }
+  if (problem.empty()) return fine(name, folder->string());
+  return trouble(name, join(folder->string(), ": ", problem), cure);
+}
+
+std::uintmax_t number(const std::string& text) {
+  std::uintmax_t value = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() ? value : unlimited;
+}
+
+// The number behind a label at the start of a line; unlimited where there is none.
+std::uintmax_t labelled(const fs::path& file, std::string_view label) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(label)) continue;
+    const std::size_t at = line.find_first_not_of(" \t", label.size());
+    return at == std::string::npos ? unlimited : number(line.substr(at));
+  }
+  return unlimited;
+}
+
+std::uintmax_t left_in_group(const fs::path& limit_file, const fs::path& used_file) {
+  const std::uintmax_t limit = number(first_line(limit_file)), used = number(first_line(used_file));
+  if (limit == unlimited || used == unlimited) return limit;
+  return limit - std::min(limit, used);
+}
+
+SystemCheck check_memory(const SystemView& system) {
+  const std::uintmax_t kibibytes = labelled(system.root / "proc/meminfo", "MemAvailable:");
+  const std::uintmax_t available = kibibytes == unlimited ? unlimited : kibibytes * 1024;
+  const fs::path groups = system.root / "sys/fs/cgroup";
+  const std::uintmax_t in_group =
+      std::min(left_in_group(groups / "memory.max", groups / "memory.current"),
+               left_in_group(groups / "memory/memory.limit_in_bytes",
+                             groups / "memory/memory.usage_in_bytes"));
+  const std::uintmax_t left = std::min(available, in_group);
+  if (left == unlimited) return fine("memory", "not known");
+  const std::string found = join(left / mebibyte, " MiB available");
+  if (left >= needed_memory) return fine("memory", found);
+  const std::string wanted = join(", the default model needs ", needed_memory / mebibyte);
+  return trouble("memory", found + wanted,
+                 in_group < available ? "raise the container's limit: docker run --memory 2g"
+                                      : "end other programs, or add swap");
+}
+
+SystemCheck check_limits(const SystemView& system) {
+  const std::uintmax_t space = labelled(system.root / "proc/self/limits", "Max address space");
+  if (space == unlimited) return fine("limits", "the address space is not limited");
+  const std::string found = join("the address space is limited to ", space / mebibyte, " MiB");
+  if (space >= needed_address_space) return fine("limits", found);
+  return trouble("limits", found + ", which drivers need for reservations", "ulimit -v unlimited");
+}
+
+}  // namespace
+
+std::vector<SystemCheck> check_host(const SystemView& system, const Drivers& drivers) {
+  std::vector<SystemCheck> checks;
+  if (drivers.has("pocl")) {
+    checks.push_back(check_pocl_cache(system));
+    checks.push_back(check_linker(system));
+  }
+  checks.push_back(check_clmx_cache(system));
+  checks.push_back(check_memory(system));
+  checks.push_back(check_limits(system));
+  return checks;
+}
+
+}  // namespace clmx
