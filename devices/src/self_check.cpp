@@ -1,7 +1,12 @@
 #include "clmx/devices/self_check.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -128,6 +133,17 @@ std::string describe(const SelfCheck& check) {
       return join("hung in its self-check (", counts, first, ')');
   }
   return {};
+}
+
+SelfCheckTurn::SelfCheckTurn() {
+  const auto folder = cache_directory();
+  if (!folder) return;
+  folder_ = ::open(folder->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  while (folder_ >= 0 && ::flock(folder_, LOCK_EX) != 0 && errno == EINTR) continue;
+}
+
+SelfCheckTurn::~SelfCheckTurn() {
+  if (folder_ >= 0) ::close(folder_);
 }
 
 std::string encode(const SelfCheck& check) {

@@ -104,6 +104,12 @@ SelfCheck checked(const Device& device, const SelfCheckOptions& options) {
   return {.status = SelfCheckStatus::crashed, .failures = {"the process ended in every probe"}};
 }
 
+std::optional<SelfCheck> verdict(const Device& device) {
+  auto stored = stored_self_check(device.info());
+  if (stored && stored->status == SelfCheckStatus::not_run) stored.reset();
+  return stored;
+}
+
 }  // namespace
 
 void set_self_check_program(std::string path) {
@@ -121,8 +127,10 @@ SelfCheck run_self_check(const Device& device, const SelfCheckOptions& options) 
 }
 
 SelfCheck self_check(const Device& device) {
-  const auto stored = stored_self_check(device.info());
-  if (stored && stored->status != SelfCheckStatus::not_run) return *stored;
+  if (const auto stored = verdict(device)) return *stored;
+  if (program().empty()) return {};
+  const SelfCheckTurn turn;
+  if (const auto stored = verdict(device)) return *stored;  // by the process that went first
   return run_self_check(device);
 }
 

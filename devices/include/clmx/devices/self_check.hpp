@@ -49,6 +49,20 @@ void store_self_check(const DeviceInfo& device, const SelfCheck& check);
 /// As store_self_check, but for this process only.
 void remember_self_check(const DeviceInfo& device, const SelfCheck& check);
 
+/// Held by the process that checks a device, so that the others wait for its verdict: sixteen that
+/// start at once check once, and none takes the others' load for a hung device. Waits for its turn;
+/// without a folder of compiled kernels there is no waiting. Ends with the process.
+class SelfCheckTurn {
+ public:
+  SelfCheckTurn();
+  SelfCheckTurn(const SelfCheckTurn&) = delete;
+  SelfCheckTurn& operator=(const SelfCheckTurn&) = delete;
+  ~SelfCheckTurn();
+
+ private:
+  int folder_ = -1;
+};
+
 /// The text of a verdict, a line for each fact, and back. Nothing for text that encode would not
 /// give.
 std::string encode(const SelfCheck& check);
