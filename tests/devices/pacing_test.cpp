@@ -64,9 +64,12 @@ TEST(Pacing, CutsALongLaunchIntoPiecesWithTheSameResult) {
       return values;
     };
     const Buffer buffer = Buffer::allocate(stream, items * sizeof(std::uint32_t));
+    const std::uint64_t pieces_before = counters().pieces;
     const auto whole = run(
         buffer, [&](const Grid& grid, auto arguments) { stream.launch(kernel, grid, arguments); });
 
+    const std::uint64_t cut_into = counters().pieces - pieces_before;
+    EXPECT_EQ(cut_into > 0, is_paced(device.info()));
     Pace pace;
     std::vector<double> seconds;
     stream.fill(buffer, 0, buffer.size(), 0);
@@ -95,6 +98,9 @@ TEST(Pacing, CutsALongLaunchIntoPiecesWithTheSameResult) {
     RecordProperty("pieces", static_cast<int>(seconds.size()));
     RecordProperty("longest_ms", static_cast<int>(1e3 * longest));
     RecordProperty("total_ms", static_cast<int>(1e3 * total));
+    if (is_paced(device.info())) {
+      EXPECT_GE(cut_into, total > 3 * longest_launch_seconds ? 3u : 1u);
+    }
     EXPECT_GE(seconds.size(), total > 3 * longest_launch_seconds ? 3u : 1u);
     EXPECT_LT(longest, 0.5 * total + 3 * longest_launch_seconds);
   }
