@@ -38,9 +38,10 @@ SelfCheck checked_before_use(const Device& device, bool quiet) {
 }  // namespace
 
 void CommonOptions::add_to(CLI::App& app) {
-  app.add_option("-d,--device", device,
-                 "Devices: 'all' or a list of pocl, intel:1, gpu, 0.1, id=HEX, name~TEXT "
-                 "(else CLMX_DEVICE)");
+  app.add_option(
+      "-d,--device", device,
+      "Devices: 'all' or a list of pocl, intel:1, gpu, 0.1, id=HEX, name~TEXT, each with "
+      "/N for a sub-device of N compute units (else CLMX_DEVICE)");
   app.add_option("--model", model, "An MLX folder or a .gguf file (else CLMX_MODEL)");
   app.add_option("--trace", trace,
                  "Write a timeline of streams and host to this file (Chrome's trace format)");

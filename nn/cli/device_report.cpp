@@ -45,9 +45,13 @@ std::optional<Device> default_if_any() {
   }
 }
 
+bool is_default(const Device& device) {
+  return default_if_any() == device;
+}
+
 Row table_row(const DeviceReport& report) {
   const DeviceInfo& info = report.device.info();
-  return {info.selector,
+  return {join(info.selector, is_default(report.device) ? " *" : ""),
           index_of(info),
           info.id,
           join(to_string(info.device_class),
@@ -76,6 +80,7 @@ Json described(const DeviceReport& report) {
   Json json{{"id", info.id},
             {"selector", info.selector},
             {"index", index_of(info)},
+            {"default", is_default(report.device)},
             {"name", info.name},
             {"vendor", info.vendor},
             {"platform", info.platform},

@@ -25,7 +25,7 @@ double default_model_tokens_per_s(const DeviceSpeed& speed);
 
 Json described(const DeviceReport& report);
 
-/// The tables for stdout: the devices; with --bench their speed.
+/// The tables for stdout: the devices, a * at the default one; with --bench their speed.
 void print_devices(const std::vector<DeviceReport>& reports);
 void print_speeds(const std::vector<DeviceReport>& reports);
 

@@ -70,6 +70,17 @@ TEST(Selection, TheCommandLineAndTheEnvironmentTakeSubDevices) {
   }
 }
 
+TEST(Selection, ExactlyOneDeviceIsTheDefault) {
+  const TempFolder cache;  // no verdict is stored there
+  Program program;
+  program.environment = {{"CLMX_DEVICE", ""}, {"CLMX_CACHE_DIR", cache.path()}};
+  const json devices = json::parse(program.run({"devices", "--json"}).out).at("devices");
+  for (std::size_t i = 0; i < devices.size(); ++i) EXPECT_EQ(devices[i].at("default"), i == 0);
+  const std::string table = program.run({"devices"}).out;
+  EXPECT_NE(table.find(Device::all().front().info().selector + " *"), std::string::npos) << table;
+  EXPECT_EQ(std::count(table.begin(), table.end(), '*'), 1);
+}
+
 TEST(Selection, APretendedDeviceSaysSoAndKeepsItsSelector) {
   Program program;
   program.environment = {{"CLMX_PRETEND", "mali"}};
