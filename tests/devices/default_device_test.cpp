@@ -65,8 +65,8 @@ int status_with_the_first_device_failed(bool strict) {
   store_self_check(all.front().info(), *verdict(SelfCheckStatus::failed));
   if (Device::select(all.front().info().selector) != all.front()) return 1;
   try {
-    return all.size() > 1 && default_device() == all[1] && default_passed_over().size() == 1 ? 0
-                                                                                             : 2;
+    const Device taken = default_device();  // throws where there is no second one
+    return taken == all[1] && default_passed_over().size() == 1 ? 0 : 2;
   } catch (const DeviceNotFound& error) {
     return std::string(error.what()).find("58 of 60") != std::string::npos ? 3 : 4;
   }
