@@ -124,6 +124,7 @@ go_on_without() {
       pocl-opencl-icd) say "Going on without PoCL." ;;
       mesa-opencl-icd) say "Going on without Mesa's rusticl." ;;
       libbenchmark-dev) say "Going on without the benchmarks." ;;
+      oclgrind) say "Going on without Oclgrind." ;;
     esac
   done
 }
