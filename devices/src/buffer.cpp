@@ -6,7 +6,8 @@
 namespace clmx {
 
 BufferState::~BufferState() {
-  if (process_ends()) {
+  if (process_ends() || device.streams.lost(uses.all())) {
+    if (kind == Kind::pooled || kind == Kind::unpooled) device.pool.forget(block);
     leave_alone(std::move(block.memory));
     leave_alone(std::move(host));
     return;

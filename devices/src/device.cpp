@@ -3,6 +3,7 @@
 
 #include "cl_error.hpp"
 #include "device_state.hpp"
+#include "fork.hpp"
 #include "stream_state.hpp"
 
 namespace clmx {
@@ -11,17 +12,18 @@ namespace {
 std::atomic<bool> ending{false};
 
 void finish_everything() {
-  if (ending.exchange(true)) return;
+  if (forked() || ending.exchange(true)) return;
   for (DeviceState* const state : all_device_states()) {
     state->streams.finish_all();
-    state->kernels.save_binaries();
+    // A device that hangs would not come back from compiling for its binaries.
+    if (!state->streams.any_lost()) state->kernels.save_binaries();
   }
 }
 
 }  // namespace
 
 bool process_ends() {
-  return ending;
+  return ending || forked();
 }
 
 void finish_at_exit() {
@@ -29,6 +31,7 @@ void finish_at_exit() {
 }
 
 const cl::Context& DeviceState::context() {
+  if (forked()) throw_forked();
   std::call_once(context_once_, [this] {
     cl_int status = CL_SUCCESS;
     context_ = cl::Context(device, nullptr, nullptr, nullptr, &status);
@@ -40,7 +43,8 @@ const cl::Context& DeviceState::context() {
 
 Stream DeviceState::default_stream() {
   const std::lock_guard lock(default_stream_mutex_);
-  if (!default_stream_) default_stream_ = Device(this).new_stream();
+  if (!default_stream_ || default_stream_->state()->dead)
+    default_stream_ = Device(this).new_stream();
   return *default_stream_;
 }
 

@@ -9,6 +9,7 @@
 #include "cl_error.hpp"
 #include "device_info.hpp"
 #include "device_state.hpp"
+#include "fork.hpp"
 #include "pretend.hpp"
 #include "select.hpp"
 
@@ -127,7 +128,11 @@ Devices enumerate() {
 
 Devices& devices() {
   // Never destroyed: buffers held by objects of static life come back after the last destructor.
-  static auto* const found = new Devices(enumerate());
+  static auto* const found = [] {
+    watch_forks();
+    return new Devices(enumerate());
+  }();
+  if (forked()) throw_forked();
   return *found;
 }
 

@@ -1,12 +1,17 @@
 #include "clmx/devices/event.hpp"
 
 #include "cl_error.hpp"
+#include "fork.hpp"
 #include "stream_state.hpp"
 
 namespace clmx {
 
+EventState::~EventState() {
+  if (process_ends() || (stream && stream->dead)) leave_alone(std::move(marker));
+}
+
 bool EventState::complete() {
-  if (stream->completed >= sequence || stream->dead) return true;
+  if (stream->completed >= sequence || stream->dead || forked()) return true;
   const cl::Event event = cl_event();
   cl_int execution = CL_QUEUED;
   check(event.getInfo(CL_EVENT_COMMAND_EXECUTION_STATUS, &execution), stream->device.info,
@@ -19,8 +24,8 @@ void EventState::wait() {
   if (stream->completed >= sequence) return;
   stream->require_alive();
   // The status of the event itself differs by driver after a failure: the wait's result counts.
-  const cl_int status = cl_event().wait();
-  if (status != CL_SUCCESS) stream->fail("clWaitForEvents", status);
+  const cl_int status = wait_for(*stream, cl_event());
+  if (status != CL_SUCCESS) stream->fail_waiting("clWaitForEvents", status);
   stream->mark_completed(sequence);
 }
 
@@ -54,8 +59,10 @@ Event Stream::record() const {
 
 void Stream::wait(const Event& event) const {
   EventState* const other = event.state();
-  if (other == nullptr || other->stream == state_ || other->complete()) return;
-  if (&other->stream->device != &state_->device) return other->wait();
+  if (other == nullptr || other->stream == state_) return;
+  const bool here = &other->stream->device == &state_->device;
+  // What can never complete, as what has failed, throws.
+  if (!here || other->stream->dead || other->complete()) return other->wait();
   state_->require_alive();
   const std::vector<cl::Event> events{other->cl_event()};
   const std::lock_guard lock(state_->mutex);

@@ -138,18 +138,40 @@ cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid
     const cl_int status = enqueue(stream, kernel, piece, &event());
     if (status != CL_SUCCESS) return status;
     traced.enqueued(event);
+    if (has_hang_limit()) {
+      stream.trail.add(stream.sequence, *state);
+      stream.trail.mark(event);
+    }
     if (stream.profiling) stream.samples.push_back({state, std::move(event), 0});
     return status;
   }
-  stream.queue.finish();
+  stream.finish_queue();
   const auto start = std::chrono::steady_clock::now();
-  cl_int status = enqueue(stream, kernel, piece, nullptr);
-  if (status == CL_SUCCESS) status = stream.queue.finish();
+  cl_int status = enqueue(stream, kernel, piece, &event());
+  if (status == CL_SUCCESS) status = wait_for(stream, event);
+  if (status == device_hung) leave_alone(std::move(event));
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   if (status != CL_SUCCESS) return status;
   traced.ran(time.count());
   if (stream.profiling) stream.samples.push_back({state, {}, time.count()});
   return status;
+}
+
+// A launch in a new shape has an event of its own, since drivers compile for it.
+cl_int enqueue_trailed(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
+  cl::Event event;
+  const bool marked = stream.trail.wants_mark() || kernel.local != piece.grid.local;
+  const cl_int status = enqueue(stream, kernel, piece, marked ? &event() : nullptr);
+  if (status != CL_SUCCESS) return status;
+  stream.trail.add(stream.sequence, *kernel.kernel);
+  if (marked) stream.trail.mark(event);
+  return status;
+}
+
+cl_int enqueue_as_asked(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
+  if (stream.measures()) return enqueue_timed(stream, kernel, piece);
+  if (has_hang_limit()) return enqueue_trailed(stream, kernel, piece);
+  return enqueue(stream, kernel, piece, nullptr);
 }
 
 cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& grid,
@@ -160,8 +182,7 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   for (const KernelArgument& argument : arguments) std::visit(set, argument);
   stream.last_launched = &kernel;
   const auto enqueue_piece = [&](const GridPiece& piece) {
-    return stream.measures() ? enqueue_timed(stream, own, piece)
-                             : enqueue(stream, own, piece, nullptr);
+    return enqueue_as_asked(stream, own, piece);
   };
   const cl_int status =
       stream.paced
@@ -192,6 +213,7 @@ void Stream::launch(const Kernel& kernel, const Grid& grid,
     throw OutOfMemory(join("clEnqueueNDRangeKernel of ", state->entry, " on ",
                            stream.device.info.selector, ": ", describe_code(status)));
   }
+  if (status == device_hung) stream.fail("clEnqueueNDRangeKernel", status);
   if (status != CL_SUCCESS) {
     throw_device_error(stream.device.info, "clEnqueueNDRangeKernel", status,
                        join("kernel ", state->entry));

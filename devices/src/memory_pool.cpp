@@ -138,9 +138,16 @@ void MemoryPool::release_held() {
 
 void MemoryPool::trim() {
   std::unordered_map<std::size_t, std::vector<Block>> dropped;
-  const std::lock_guard lock(mutex_);
-  dropped.swap(free_);
-  stats_.cached_bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped.swap(free_);
+    stats_.cached_bytes = 0;
+  }
+  for (auto& [_, blocks] : dropped) {
+    for (Block& block : blocks) {
+      if (device_.streams.lost(block.uses)) leave_alone(std::move(block.memory));
+    }
+  }
 }
 
 MemoryStats MemoryPool::stats() const {

@@ -130,7 +130,7 @@ cl_int Pacer::launch_pieces(const Grid& grid, std::size_t axis, double& per_item
   const std::size_t local = std::max<std::size_t>(1, grid.local[axis]);
   const std::size_t slices = slices_along(grid, axis);
   const auto items = static_cast<std::size_t>(work_items(grid)) / slices;
-  cl_int status = stream_.queue.finish();  // so that the first piece is timed alone
+  cl_int status = stream_.finish_queue();  // so that the first piece is timed alone
   std::size_t done = 0, count = 0;
   while (status == CL_SUCCESS && done < slices) {
     count = next_slices(slices - done, items, per_item, count);
@@ -139,7 +139,7 @@ cl_int Pacer::launch_pieces(const Grid& grid, std::size_t axis, double& per_item
     piece.grid.global[axis] = count * local;
     const auto start = std::chrono::steady_clock::now();
     status = done == 0 ? enqueue(piece) : enqueue_further(piece, enqueue);
-    if (status == CL_SUCCESS) status = stream_.queue.finish();
+    if (status == CL_SUCCESS) status = stream_.finish_queue();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     per_item = time.count() / static_cast<double>(count * items);
     done += count;

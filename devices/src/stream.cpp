@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "cl_error.hpp"
+#include "clmx/devices/failure.hpp"
+#include "fork.hpp"
 #include "stream_state.hpp"
 
 namespace clmx {
@@ -36,16 +38,18 @@ StreamState::StreamState(DeviceState& stream_device, StreamOptions options)
 }
 
 StreamState::~StreamState() {
-  if (process_ends() || dead) {
+  const bool finished = !process_ends() && !dead && finish() == CL_SUCCESS;
+  if (!finished) {
     leave_alone(std::move(queue));
     for (StreamKernel& kernel : kernels) leave_alone(std::move(kernel.object));
     for (Staged& copy : staged) leave_alone(std::move(copy.bytes));
+    for (Sample& sample : samples) leave_alone(std::move(sample.event));
     leave_alone(trace);
-  } else {
-    finish();
-    if (trace) trace->collect();
+    device.streams.note_loss();
+  } else if (trace) {
+    trace->collect();
   }
-  device.streams.remove(number);
+  device.streams.remove(number, finished);
   if (!process_ends()) device.pool.release_held();
 }
 
@@ -56,10 +60,16 @@ void StreamState::mark_completed(std::uint64_t done) {
   device.kernels.launches_waited_for();
 }
 
-void StreamState::require_alive() const {
+void StreamState::require_alive() {
+  if (forked()) throw_forked();
   if (!dead) return;
-  throw DeviceError(join("a stream of ", device.info.selector,
-                         " cannot be used any more: its device failed before"),
+  std::string why;
+  {
+    const std::unique_lock lock(mutex, std::try_to_lock);  // a failing driver may keep its caller
+    why = lock && !loss.empty() ? loss : "its device failed before";
+  }
+  throw DeviceError(join("a stream of ", device.info.selector, " (", device.info.name,
+                         ") cannot be used any more: ", why),
                     "clmx::Stream", 0, device.info.selector);
 }
 
@@ -69,26 +79,63 @@ cl_int StreamState::finish() {
     const std::lock_guard lock(mutex);
     all = sequence;
   }
-  // Some drivers' clFinish does not wait for what a flush before it handed over (rusticl 22.3): what
-  // marks the end is waited for.
-  cl::Event end;
-  cl_int status = queue.enqueueMarkerWithWaitList(nullptr, &end);
-  const cl_int waited = status == CL_SUCCESS ? end.wait() : status;
-  status = queue.finish();
-  if (status == CL_SUCCESS) status = waited;
+  const cl_int status = finish_queue();
   if (status == CL_SUCCESS) mark_completed(all);
   return status;
 }
 
+cl_int StreamState::finish_queue() {
+  // Some drivers' clFinish does not wait for what a flush before it handed over (rusticl 22.3):
+  // what marks the end is waited for.
+  cl::Event end;
+  cl_int waited = queue.enqueueMarkerWithWaitList(nullptr, &end);
+  if (waited == CL_SUCCESS) waited = wait_for(*this, end);
+  if (waited == device_hung) {
+    leave_alone(std::move(end));
+    return waited;
+  }
+  const cl_int status = queue.finish();
+  return status == CL_SUCCESS ? waited : status;
+}
+
 void StreamState::fail(std::string_view call, cl_int code) {
-  if (loses_device(code)) dead = true;
+  if (code == device_hung) throw_hung();
   std::string detail;
   const std::lock_guard lock(mutex);
   if (last_launched != nullptr) {
     detail = join("the last kernel enqueued was ", last_launched->entry);
     if (!synchronous) detail += "; CLMX_SYNC=1 tells which one failed";
   }
+  if (loses_device(code)) die(join(call, " failed before: ", describe_code(code), "; ", detail));
   throw_device_error(device.info, call, code, detail);
+}
+
+void StreamState::fail_waiting(std::string_view call, cl_int code) {
+  if (code != device_hung) {
+    const std::lock_guard lock(mutex);
+    die(join(call, " failed before: ", describe_code(code)));
+  }
+  fail(call, code);
+}
+
+void StreamState::die(std::string why) {
+  if (loss.empty()) loss = std::move(why);
+  device.streams.note_loss();
+  dead = true;
+}
+
+void StreamState::throw_hung() {
+  const std::string suspects = device.streams.suspects();
+  const double seconds = std::chrono::duration<double>(hang_limit()).count();
+  const std::string why = join("it completed nothing for ", seconds, " s; ",
+                               suspects.empty() ? "no kernel was enqueued"
+                                                : join("the kernel at work is one of: ", suspects));
+  {
+    const std::lock_guard lock(mutex);
+    die(join("the device hung: ", why));
+  }
+  throw DeviceHung(join(device.info.selector, " (", device.info.name, ") hangs: ", why),
+                   "clmx::Stream", 0, device.info.selector);
 }
 
 Device Stream::device() const {
@@ -99,10 +146,10 @@ void Stream::synchronize() const {
   state_->require_alive();
   const TraceScope waiting("synchronize");
   const cl_int status = state_->finish();
-  if (status != CL_SUCCESS) state_->fail("clFinish", status);
+  if (status != CL_SUCCESS) state_->fail_waiting("clFinish", status);
   {
     const std::lock_guard lock(state_->mutex);
-    state_->drop_staged();
+    state_->drop_completed();
   }
   state_->device.pool.release_held();
 }
@@ -113,8 +160,13 @@ void Stream::flush() const {
   if (status != CL_SUCCESS) state_->fail("clFlush", status);
 }
 
-void StreamState::drop_staged() {
+void StreamState::drop_completed() {
   while (!staged.empty() && staged.front().sequence <= completed) staged.pop_front();
+  trail.drop_until(completed);
+}
+
+bool is_alive(const Stream& stream) {
+  return !stream.state()->dead;
 }
 
 }  // namespace clmx

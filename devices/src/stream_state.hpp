@@ -10,6 +10,7 @@
 
 #include "clmx/devices/stream.hpp"
 #include "device_state.hpp"
+#include "hang.hpp"
 #include "kernel_state.hpp"
 #include "pacing.hpp"
 #include "stream_trace.hpp"
@@ -31,7 +32,7 @@ struct StreamKernel {
   Pace pace;
 };
 
-struct StreamState {
+struct StreamState : std::enable_shared_from_this<StreamState> {
   StreamState(DeviceState& stream_device, StreamOptions options);
   StreamState(const StreamState&) = delete;
   StreamState& operator=(const StreamState&) = delete;
@@ -41,10 +42,12 @@ struct StreamState {
   Use next_use() { return {number, ++sequence}; }
   /// The commands up to this one are done.
   void mark_completed(std::uint64_t done);
-  /// Throws DeviceError when the stream's device failed before.
-  void require_alive() const;
+  /// Throws DeviceError when the stream's device failed before, ForkedProcess in a forked process.
+  void require_alive();
   /// Waits for everything; returns the status. Takes no lock while it waits.
   cl_int finish();
+  /// As finish(), without counting what is done; with the mutex held or not.
+  cl_int finish_queue();
   /// Throws what `code` of `call` means on this stream and makes it dead where the device is lost.
   [[noreturn]] void fail(std::string_view call, cl_int code);
   /// Whether launches are measured at all, and by the device.
@@ -52,8 +55,14 @@ struct StreamState {
   bool asks_device_for_times() const {
     return device_clock && !(trace && trace->distrusts_device());
   }
-  /// Frees the host copies of writes that are done. With the mutex held.
-  void drop_staged();
+  /// As fail(), for what a wait returned: the stream is dead whatever the code, since what it was
+  /// to write is not there.
+  [[noreturn]] void fail_waiting(std::string_view call, cl_int code);
+  /// Forgets the host copies of writes, and the launches, that are done. With the mutex held.
+  void drop_completed();
+  /// Takes no work from now on. With the mutex held.
+  void die(std::string why);
+  [[noreturn]] void throw_hung();
 
   DeviceState& device;
   const std::uint32_t number;
@@ -66,6 +75,8 @@ struct StreamState {
   std::vector<StreamKernel> kernels;  ///< by KernelState::number
   const KernelState* last_launched = nullptr;
   double unflushed_seconds = 0;  ///< of launches on a paced stream since the last flush
+  LaunchTrail trail;
+  std::string loss;  ///< why the stream is dead
   struct Staged {
     std::uint64_t sequence;
     std::vector<std::byte> bytes;
@@ -101,11 +112,17 @@ struct BufferState {
 /// A point in a stream. The marker is enqueued only when somebody has to wait, so that recording
 /// costs nothing; it may then stand later in the stream than the point.
 struct EventState {
+  EventState() = default;
+  EventState(const EventState&) = delete;
+  EventState& operator=(const EventState&) = delete;
+  ~EventState();
+
   std::shared_ptr<StreamState> stream;
   std::uint64_t sequence = 0;
   std::mutex mutex;
   cl::Event marker;
 
+  /// True also for what never will be, since wait() then does not block but throws.
   bool complete();
   void wait();
   /// An OpenCL event that completes after the recorded point.

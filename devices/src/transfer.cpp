@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t staged_write_bytes = std::size_t{256} << 10;
 
 // Checks the window and that the stream can use the buffer.
-void check_window(const StreamState& stream, const Buffer& buffer, std::size_t offset,
-                  std::size_t bytes, std::string_view op) {
+void check_window(StreamState& stream, const Buffer& buffer, std::size_t offset, std::size_t bytes,
+                  std::string_view op) {
   require(offset <= buffer.size() && bytes <= buffer.size() - offset, op, bytes, " bytes at ",
           offset, " exceed the buffer's ", buffer.size(), " bytes");
   require(bytes == 0 || &buffer.state()->device == &stream.device, op,
@@ -38,10 +38,10 @@ cl_int enqueue_traced(StreamState& stream, const Transfer& transfer, cl::Event& 
   TracedCommand traced(stream.trace.get(), transfer.kind, to_string(transfer.kind));
   traced.event().bytes = transfer.bytes;
   const bool alone = !stream.asks_device_for_times();
-  if (alone) stream.queue.finish();
+  if (alone) stream.finish_queue();
   const auto start = std::chrono::steady_clock::now();
   cl_int status = call(&done);
-  if (status == CL_SUCCESS && alone) status = stream.queue.finish();
+  if (status == CL_SUCCESS && alone) status = wait_for(stream, done);
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   if (status != CL_SUCCESS) return status;
   alone ? traced.ran(time.count()) : traced.enqueued(done);
@@ -54,6 +54,7 @@ cl_int enqueue_traced(StreamState& stream, const Transfer& transfer, cl::Event& 
 template <class Call>
 void enqueue(StreamState& stream, const Transfer& transfer,
              std::initializer_list<const Buffer*> buffers, Call call) {
+  bool waited = false;
   const auto attempt = [&] {
     cl::Event done;
     Use use;
@@ -67,8 +68,10 @@ void enqueue(StreamState& stream, const Transfer& transfer,
     }
     if (status != CL_SUCCESS || transfer.then == Then::go_on) return status;
     const TraceScope waiting("wait");
-    status = done.wait();
+    status = wait_for(stream, done);
     if (status == CL_SUCCESS) stream.mark_completed(use.sequence);
+    if (status == device_hung) leave_alone(std::move(done));
+    waited = true;
     return status;
   };
   cl_int status = attempt();
@@ -81,13 +84,15 @@ void enqueue(StreamState& stream, const Transfer& transfer,
     throw OutOfMemory(
         join(transfer.call, " on ", stream.device.info.selector, ": ", describe_code(status)));
   }
-  if (status != CL_SUCCESS) stream.fail(transfer.call, status);
+  if (status == CL_SUCCESS) return;
+  if (waited) stream.fail_waiting(transfer.call, status);
+  stream.fail(transfer.call, status);
 }
 
 void write_staged(StreamState& stream, const Buffer& to, std::size_t offset,
                   std::span<const std::byte> bytes) {
   const auto call = [&](cl::Event* done, std::uint64_t sequence) {
-    stream.drop_staged();
+    stream.drop_completed();
     stream.staged.push_back({sequence, {bytes.begin(), bytes.end()}});
     return stream.queue.enqueueWriteBuffer(to.state()->block.memory, CL_FALSE, offset, bytes.size(),
                                            stream.staged.back().bytes.data(), nullptr, done);
@@ -170,7 +175,7 @@ MappedBuffer Stream::map(const Buffer& buffer, std::size_t offset, std::size_t b
   };
   enqueue(*state_, {"clEnqueueMapBuffer", TraceKind::map, bytes, Then::wait}, {&buffer}, call);
   const auto unmap = [stream = state_, buffer](void* window) {
-    if (process_ends() || stream->dead) return;
+    if (process_ends() || stream->dead) return;  // for ever mapped
     const std::lock_guard lock(stream->mutex);
     buffer.state()->uses.note(stream->next_use());
     stream->queue.enqueueUnmapMemObject(buffer.state()->block.memory, window);

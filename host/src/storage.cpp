@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "clmx/devices/error.hpp"
+#include "clmx/devices/failure.hpp"
 #include "device_transfers.hpp"
 
 namespace clmx {
@@ -44,13 +44,18 @@ Storage::Replica Storage::written_one() {
 void Storage::order(Replica& replica, const Stream& reader) {
   if (replica.writer == reader) return;
   if (!replica.written) replica.written = replica.writer.record();
-  if (!replica.written->complete()) reader.wait(*replica.written);
+  reader.wait(*replica.written);
 }
 
 Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t bytes,
                            Asked asked) {
   const std::lock_guard lock(mutex_);
   Replica* replica = find(stream.device(), begin, bytes);
+  if (replica && host_ && !is_alive(replica->writer)) {
+    // A stream that died may not have written it; the host still has the bytes.
+    replicas_.erase(replicas_.begin() + (replica - replicas_.data()));
+    replica = nullptr;
+  }
   if (!replica) {
     if (!host_ && asked == Asked::by_use) require_transfers(stream, bytes);
     const bool whole = size() <= stream.device().info().max_allocation_bytes;
@@ -138,8 +143,8 @@ bool Storage::ready() {
 }
 
 void Storage::wait() {
-  if (ready()) return;
-  written_one().written->wait();
+  static_cast<void>(ready());  // records the event
+  if (!host_) written_one().written->wait();
 }
 
 std::optional<Device> Storage::home() {

@@ -6,6 +6,7 @@
 #include "common_options.hpp"
 #include "doctor_command.hpp"
 #include "exit_code.hpp"
+#include "hung_device.hpp"
 #include "json_output.hpp"
 #include "trace_file.hpp"
 
@@ -47,9 +48,10 @@ int parsed_and_run(int argc, char** argv) {
 
 int status_of(int argc, char** argv) {
   try {
-    return parsed_and_run(argc, argv);
+    limit_hangs();
+    return leave(parsed_and_run(argc, argv));
   } catch (...) {
-    return static_cast<int>(report_current_exception());
+    return leave(static_cast<int>(report_current_exception()));
   }
 }
 

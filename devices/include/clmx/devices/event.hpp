@@ -11,6 +11,7 @@ class Event {
  public:
   Event() = default;  ///< complete from the start
   explicit Event(std::shared_ptr<EventState> state) : state_(std::move(state)) {}
+  /// Whether wait() would return, or throw, at once.
   bool complete() const;
   /// Blocks the host. Throws DeviceError if the work before it failed.
   void wait() const;
