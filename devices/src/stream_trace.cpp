@@ -1,6 +1,7 @@
 #include "stream_trace.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "clmx/devices/device.hpp"
 #include "clmx/devices/error.hpp"
@@ -33,7 +34,7 @@ std::shared_ptr<StreamTrace> StreamTrace::start(const DeviceInfo& device, std::u
 void StreamTrace::enqueued(const TraceEvent& command, cl::Event done) {
   const std::lock_guard lock(mutex_);
   pending_.push_back({command, std::move(done)});
-  if (pending_.size() >= (has_offset_ ? most_pending : first_pending)) collect_completed();
+  if (pending_.size() >= (knows_offset() ? most_pending : first_pending)) collect_completed();
 }
 
 void StreamTrace::ran(TraceEvent command) {
@@ -49,20 +50,34 @@ std::uint64_t StreamTrace::collect() {
 }
 
 // The queue is in order: what follows a command that has not completed has not either.
+std::size_t StreamTrace::count_completed() {
+  std::size_t count = 0;
+  for (Pending& pending : pending_) {
+    pending.state = CL_QUEUED;
+    if (pending.done.getInfo(CL_EVENT_COMMAND_EXECUTION_STATUS, &pending.state) != CL_SUCCESS)
+      pending.state = -1;
+    if (pending.state > CL_COMPLETE) break;
+    ++count;
+  }
+  return count;
+}
+
+// All that completed tells about the clocks before the first of it is mapped: enqueueing may take
+// long, where the driver compiles or the host is busy, and then tells little.
 void StreamTrace::collect_completed() {
-  while (!pending_.empty()) {
-    cl_int state = CL_QUEUED;
-    const Pending& first = pending_.front();
-    if (first.done.getInfo(CL_EVENT_COMMAND_EXECUTION_STATUS, &state) != CL_SUCCESS) state = -1;
-    if (state > CL_COMPLETE) return;
-    if (state == CL_COMPLETE) finish(first);
+  const std::size_t count = count_completed();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (pending_[i].state == CL_COMPLETE) narrow_offset(pending_[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (pending_.front().state == CL_COMPLETE) finish(pending_.front());
     pending_.pop_front();
   }
 }
 
 void StreamTrace::finish(const Pending& pending) {
   TraceEvent command = pending.command;
-  if (!map_times(command, pending.done)) {
+  if (!map_times(pending, command)) {
     distrusts_ = true;
     command.host_clock = true;
     command.start_ns = command.end_ns = command.enqueue_end_ns;
@@ -71,25 +86,35 @@ void StreamTrace::finish(const Pending& pending) {
 }
 
 // The device notes the enqueueing too, which the host saw begin and end: the two clocks' difference
-// lies between, and is changed only as far as it must be, for clocks that drift.
-bool StreamTrace::map_times(TraceEvent& command, const cl::Event& done) {
-  const std::int64_t queued = device_time(done, CL_PROFILING_COMMAND_QUEUED);
-  const std::int64_t start = device_time(done, CL_PROFILING_COMMAND_START);
-  const std::int64_t end = device_time(done, CL_PROFILING_COMMAND_END);
+// lies between. The bounds of several commands are met together as far as clocks that drift allow.
+void StreamTrace::narrow_offset(const Pending& pending) {
+  const std::int64_t queued = device_time(pending.done, CL_PROFILING_COMMAND_QUEUED);
+  if (queued <= 0) return;
+  const std::int64_t least = pending.command.enqueue_start_ns - queued;
+  const std::int64_t most = pending.command.enqueue_end_ns - queued;
+  least_offset_ = std::clamp(least_offset_, least, most);
+  most_offset_ = std::clamp(most_offset_, least, most);
+}
+
+bool StreamTrace::map_times(const Pending& pending, TraceEvent& command) {
+  const std::int64_t queued = device_time(pending.done, CL_PROFILING_COMMAND_QUEUED);
+  const std::int64_t start = device_time(pending.done, CL_PROFILING_COMMAND_START);
+  const std::int64_t end = device_time(pending.done, CL_PROFILING_COMMAND_END);
   if (queued <= 0 || start < queued || end < start) return false;
-  const std::int64_t least = command.enqueue_start_ns - queued;
-  const std::int64_t most = command.enqueue_end_ns - queued;
-  offset_ = has_offset_ ? std::clamp(offset_, least, most) : least + (most - least) / 2;
-  has_offset_ = true;
-  command.start_ns = start + offset_;
-  command.end_ns = end + offset_;
+  narrow_offset(pending);
+  const std::int64_t offset = std::midpoint(least_offset_, most_offset_);
+  command.start_ns = start + offset;
+  command.end_ns = end + offset;
   constexpr std::int64_t tolerance_ns = 1'000'000;
   return command.end_ns <= TraceRecorder::instance().now() + tolerance_ns;
 }
 
+// Commands run one after the other and for as long as was measured: where the clocks' difference
+// has become smaller since the command before, the later one moves.
 void StreamTrace::record(TraceEvent& command) {
-  command.start_ns = std::max(command.start_ns, last_end_);
-  command.end_ns = std::max(command.end_ns, command.start_ns);
+  const std::int64_t late = std::max<std::int64_t>(0, last_end_ - command.start_ns);
+  command.start_ns += late;
+  command.end_ns += late;
   last_end_ = command.end_ns;
   TraceRecorder::instance().add(command);
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -35,18 +36,23 @@ class StreamTrace {
   struct Pending {
     TraceEvent command;
     cl::Event done;
+    cl_int state = CL_QUEUED;  // when last asked
   };
+  bool knows_offset() const { return least_offset_ > unbounded; }
+  std::size_t count_completed();
+  void narrow_offset(const Pending& pending);
   void collect_completed();
   void finish(const Pending& pending);
-  bool map_times(TraceEvent& command, const cl::Event& done);
+  bool map_times(const Pending& pending, TraceEvent& command);
   void record(TraceEvent& command);
 
   const std::uint32_t track_;
   std::atomic<bool> distrusts_{false};
   std::mutex mutex_;
   std::deque<Pending> pending_;
-  std::int64_t offset_ = 0;  // host's clock minus device's
-  bool has_offset_ = false;
+  // Bounds of the host's clock minus the device's.
+  static constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::min();
+  std::int64_t least_offset_ = unbounded, most_offset_ = -1 - unbounded;
   std::int64_t last_end_ = 0;
 };
 

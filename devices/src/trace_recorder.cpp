@@ -84,7 +84,8 @@ Trace TraceRecorder::take() {
     trace_.tracks = taken.tracks;
   }
   std::ranges::sort(taken.events, {}, [](const TraceEvent& event) {
-    return std::make_tuple(event.track, event.start_ns, -event.end_ns);
+    const std::int64_t end_order = event.of_stream() ? event.end_ns : -event.end_ns;
+    return std::make_tuple(event.track, event.start_ns, end_order);
   });
   return taken;
 }

@@ -35,8 +35,8 @@ struct TraceTrack {
   std::string name;    ///< "stream 0", "thread 0"
 };
 
-/// Sorted by track, then start, the longer first. On a track of a stream events do not overlap; on
-/// one of the host they nest.
+/// Sorted by track, then start. On a track of a stream events do not overlap, and one that took no
+/// time comes before one that starts with it; on one of the host they nest, the longer first.
 struct Trace {
   std::vector<TraceTrack> tracks;
   std::vector<TraceEvent> events;
