@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <fstream>
 #include <limits>
@@ -15,58 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t mebibyte = std::uintmax_t{1} << 20;
 // What `clmx run` with the default model takes, measured, and some room.
 constexpr std::uintmax_t needed_memory = 768 * mebibyte;
 // Drivers reserve far more than they use.
 constexpr std::uintmax_t needed_address_space = 6144 * mebibyte;
-constexpr std::uintmax_t needed_cache_space = 64 * mebibyte;
 constexpr std::uintmax_t unlimited = std::numeric_limits<std::uintmax_t>::max();
-
-// Why nothing can be written into the folder, which need not exist yet; else "".
-std::string cache_trouble(const fs::path& folder) {
-  std::error_code error;
-  fs::path existing = folder;
-  while (!fs::exists(existing, error)) {
-    const fs::path parent = existing.parent_path();
-    if (error || parent == existing || parent.empty()) break;
-    existing = parent;
-  }
-  if (!fs::is_directory(existing, error)) return existing.string() + " is not a folder";
-  if (::faccessat(AT_FDCWD, existing.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
-    return existing.string() + " may not be written by this user";
-  }
-  const fs::space_info space = fs::space(existing, error);
-  if (!error && space.available < needed_cache_space) {
-    return join("only ", space.available / mebibyte, " MiB are free at ", existing.string());
-  }
-  return {};
-}
-
-fs::path pocl_cache(const SystemView& system) {
-  if (const auto folder = system.variable("POCL_CACHE_DIR")) return *folder;
-  if (const auto cache = system.variable("XDG_CACHE_HOME")) return fs::path(*cache) / "pocl/kcache";
-  if (const auto home = system.variable("HOME")) return fs::path(*home) / ".cache/pocl/kcache";
-  return system.root / "tmp/pocl/kcache";
-}
-
-SystemCheck check_pocl_cache(const SystemView& system) {
-  const fs::path folder = pocl_cache(system);
-  const std::string problem = cache_trouble(folder);
-  if (problem.empty()) return fine("PoCL's cache", folder.string());
-  return trouble("PoCL's cache", join(folder.string(), ": ", problem),
-                 "export POCL_CACHE_DIR=/var/tmp/pocl-cache   (any folder to write to)");
-}
-
-SystemCheck check_linker(const SystemView& system) {
-  std::istringstream folders(system.variable("PATH").value_or(""));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const fs::path file = fs::path(folder) / "ld";
-    if (!folder.empty() && ::access(file.c_str(), X_OK) == 0) return fine("linker", file.string());
-  }
-  return trouble("linker", "PoCL needs ld, which is in no folder of PATH",
-                 "sudo apt install binutils && export PATH=$PATH:/usr/bin");
-}
 
 SystemCheck check_clmx_cache(const SystemView& system) {
   const std::string name = "clmx's cache";
@@ -76,7 +26,7 @@ SystemCheck check_clmx_cache(const SystemView& system) {
   if (!folder) {
     return trouble(name, "HOME is not set, kernels are compiled anew at every start", cure);
   }
-  std::string problem = cache_trouble(*folder);
+  std::string problem = cache_trouble(*folder, comfortable_cache_space);
   std::error_code error;
   if (problem.empty() && fs::is_directory(*folder, error) && !belongs_to_us_alone(*folder)) {
     return trouble(name, folder->string() + " is not used: others can write to it",
@@ -140,7 +90,7 @@ SystemCheck check_limits(const SystemView& system) {
 std::vector<SystemCheck> check_host(const SystemView& system, const Drivers& drivers) {
   std::vector<SystemCheck> checks;
   if (drivers.has("pocl")) {
-    checks.push_back(check_pocl_cache(system));
+    checks.push_back(check_pocl_cache(system, comfortable_cache_space));
     checks.push_back(check_linker(system));
   }
   checks.push_back(check_clmx_cache(system));

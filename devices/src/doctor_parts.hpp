@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "clmx/devices/doctor.hpp"
 
 namespace clmx {
@@ -34,6 +36,15 @@ std::string driver_cure(const PciGpu& gpu);
 /// A check for each GPU, one for RUSTICL_ENABLE where Mesa's driver is there, one for the render
 /// nodes.
 std::vector<SystemCheck> check_gpus(const SystemView& system, const Drivers& drivers);
+
+constexpr std::uintmax_t mebibyte = std::uintmax_t{1} << 20;
+/// What a cache of kernels takes with all of them.
+constexpr std::uintmax_t comfortable_cache_space = 64 * mebibyte;
+
+/// Why a cache of so many bytes cannot be kept in the folder, which need not exist yet; else "".
+std::string cache_trouble(const std::filesystem::path& folder, std::uintmax_t needed);
+SystemCheck check_pocl_cache(const SystemView& system, std::uintmax_t needed);
+SystemCheck check_linker(const SystemView& system);
 
 /// The caches of PoCL and clmx, PoCL's linker, memory and limits.
 std::vector<SystemCheck> check_host(const SystemView& system, const Drivers& drivers);

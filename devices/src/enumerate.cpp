@@ -9,6 +9,7 @@
 #include "cl_error.hpp"
 #include "device_info.hpp"
 #include "device_state.hpp"
+#include "driver_needs.hpp"
 #include "fork.hpp"
 #include "pretend.hpp"
 #include "select.hpp"
@@ -58,7 +59,8 @@ void add_devices(const cl::Platform& platform, int platform_index, std::vector<F
   std::vector<cl::Device> devices;
   if (status == CL_SUCCESS) status = platform.getDevices(CL_DEVICE_TYPE_ALL, &devices);
   if (status == CL_DEVICE_NOT_FOUND || (status == CL_SUCCESS && devices.empty())) {
-    problems.push_back({name, "no devices"});
+    const std::string why = reason_for_no_devices(name);
+    problems.push_back({name, why.empty() ? "no devices" : "no devices: " + why});
     return;
   }
   if (status != CL_SUCCESS) {

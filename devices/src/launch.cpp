@@ -4,6 +4,7 @@
 
 #include "cl_error.hpp"
 #include "counters.hpp"
+#include "driver_needs.hpp"
 #include "stream_state.hpp"
 
 namespace clmx {
@@ -106,15 +107,17 @@ class ArgumentSetter {
   cl_uint index_ = 0;
 };
 
-// The binary saved for the next start holds what drivers generate at the first launch in a shape.
+// Drivers generate code at the first launch in a shape; the binary saved for the next start holds
+// it.
 void note_shape(StreamKernel& kernel, const Grid& grid) {
   if (grid.local == kernel.local) return;
-  kernel.local = grid.local;
   ProgramState& program = *kernel.kernel->program;
   const std::lock_guard lock(program.mutex);
-  const auto [_, added] = program.shapes.insert(
-      join(kernel.kernel->entry, ' ', grid.local[0], ' ', grid.local[1], ' ', grid.local[2]));
-  if (!added) return;
+  std::string shape =
+      join(kernel.kernel->entry, ' ', grid.local[0], ' ', grid.local[1], ' ', grid.local[2]);
+  if (program.shapes.contains(shape)) return;
+  require_able_to_compile(kernel.kernel->device.actual, kernel.kernel->entry);
+  program.shapes.insert(std::move(shape));
   program.unsaved = true;
   kernel.kernel->device.kernels.mark_unsaved();
 }
@@ -184,11 +187,12 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   const auto enqueue_piece = [&](const GridPiece& piece) {
     return enqueue_as_asked(stream, own, piece);
   };
+  note_shape(own, grid);
   const cl_int status =
       stream.paced
           ? Pacer(stream, own.pace, kernel.program->cuttable).launch(grid, arguments, enqueue_piece)
           : enqueue_piece({grid});
-  if (status == CL_SUCCESS) note_shape(own, grid);
+  if (status == CL_SUCCESS) own.local = grid.local;
   return status;
 }
 

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "child_process.hpp"
+#include "clmx/devices/doctor.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/self_check.hpp"
 
@@ -119,6 +120,12 @@ void set_self_check_program(std::string path) {
 
 SelfCheck run_self_check(const Device& device, const SelfCheckOptions& options) {
   if (program().empty()) return {};
+  // The system's fault and soon cured: not a verdict to keep.
+  if (const auto missing = lacking(device.info())) {
+    return {.status = SelfCheckStatus::failed,
+            .full = options.full,
+            .failures = {join(missing->found, "; cure: ", missing->cure)}};
+  }
   SelfCheck check = checked(device, options);
   if (check.status == SelfCheckStatus::not_run) return check;
   if (const auto before = stored_self_check(device.info())) check.speed = before->speed;

@@ -17,9 +17,20 @@ std::string selectors_of(const CommonOptions& common) {
   return common.device.empty() ? environment("CLMX_DEVICE").value_or("") : common.device;
 }
 
+bool lacks_nothing(const DeviceProblem& empty_platform) {
+  return empty_platform.reason == "no devices";
+}
+
+void mention_problems() {
+  for (const DeviceProblem& problem : Device::problems()) {
+    if (lacks_nothing(problem)) continue;
+    std::cerr << "passed over: " << problem.where << ": " << problem.reason << '\n';
+  }
+}
+
 void refuse_problems() {
   for (const DeviceProblem& problem : Device::problems()) {
-    if (problem.reason == "no devices") continue;  // an empty platform lacks nothing
+    if (lacks_nothing(problem)) continue;
     throw DeviceNotFound(join("passed over ", problem.where, ": ", problem.reason,
                               " (an error because of --strict)"));
   }
@@ -62,6 +73,7 @@ std::vector<Device> CommonOptions::listed_devices() const {
 }
 
 std::vector<Device> CommonOptions::devices(Without without) const {
+  if (!quiet && !is_strict()) mention_problems();
   const std::vector<Device> listed = listed_devices();
   const std::string selectors = selectors_of(*this);
   const bool named = !selectors.empty() && selectors != "all";

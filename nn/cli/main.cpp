@@ -8,6 +8,7 @@
 #include "exit_code.hpp"
 #include "hung_device.hpp"
 #include "json_output.hpp"
+#include "last_word.hpp"
 #include "trace_file.hpp"
 
 namespace {
@@ -69,11 +70,13 @@ std::optional<int> answer_as_child(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (const auto status = answer_as_child(argc, argv)) return *status;
+  explain_unexpected_ends();
   int status = status_of(argc, argv);
   try {
     if (status == static_cast<int>(ExitCode::device)) explain_missing_devices();
   } catch (...) {
     status = static_cast<int>(report_current_exception());
   }
+  end_is_expected();
   return status;
 }

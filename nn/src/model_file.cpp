@@ -45,7 +45,10 @@ std::unique_ptr<LanguageModel> load_model(const fs::path& path, const LoadOption
 
 fs::path data_folder() {
   if (const auto data = environment("XDG_DATA_HOME")) return fs::path(*data) / "clmx";
-  return fs::path(environment("HOME").value_or("")) / ".local" / "share" / "clmx";
+  const auto home = environment("HOME");
+  require(home.has_value(), "default model",
+          "HOME is not set: name a model by --model or CLMX_MODEL");
+  return fs::path(*home) / ".local" / "share" / "clmx";
 }
 
 fs::path default_model_path() {

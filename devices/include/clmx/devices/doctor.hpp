@@ -58,6 +58,13 @@ struct Diagnosis {
 /// nothing, throws nothing for what it finds.
 Diagnosis examine(const SystemView& system);
 
+/// What the driver of the device lacks to compile kernels: PoCL links with `ld`, found on PATH, and
+/// writes to its cache, and ends the process where it cannot. Nothing when nothing is missing, and
+/// for other drivers. Starts no process.
+std::optional<SystemCheck> lacking(const SystemView& system, const DeviceInfo& device);
+/// The same for the system that this process runs on.
+std::optional<SystemCheck> lacking(const DeviceInfo& device);
+
 /// "Intel GPU 0000:00:02.0 has no OpenCL driver: ..." for a GPU on the PCI bus while no device is a
 /// GPU; nothing otherwise. Starts no process.
 std::optional<std::string> unused_gpu(const SystemView& system, std::span<const Device> devices);
