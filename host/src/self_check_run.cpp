@@ -127,7 +127,8 @@ SelfCheck run_self_check(const Device& device, const SelfCheckOptions& options) 
             .failures = {join(missing->found, "; cure: ", missing->cure)}};
   }
   SelfCheck check = checked(device, options);
-  if (check.status == SelfCheckStatus::not_run) return check;
+  const bool system_failed = check.is_bad() && lacking(device.info());
+  if (check.status == SelfCheckStatus::not_run || system_failed) return check;
   if (const auto before = stored_self_check(device.info())) check.speed = before->speed;
   store_self_check(device.info(), check);
   return check;
