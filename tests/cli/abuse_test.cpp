@@ -1,11 +1,8 @@
-// The program where the system lacks something, and many of it at once.
+// The program where the system lacks something.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
-#include <memory>
-
-#include "clmx/host/safetensors.hpp"
 #include "program.hpp"
 #include "support/test_devices.hpp"
 #include "tiny_chat_model.hpp"
@@ -138,53 +135,6 @@ TEST_F(Abuse, AFullDiskIsNamedOrWorkedAround) {
     EXPECT_THAT(no_room.err, HasSubstr("No space left"));
     EXPECT_EQ(disk.files(), before) << "a partial file";
   }
-}
-
-/// How many of `count` processes with empty caches did not give the logits of a quiet run.
-class ColdCaches : public Abuse {
- protected:
-  std::vector<float> logits_in(const std::string& file) const {
-    return SafetensorsFile(path(file)).array("logits").to_vector<float>();
-  }
-  int failures(const std::string& device, int count) {
-    for (const char* cache : {"clmx", "pocl"}) fs::remove_all(folder_ / cache);
-    std::vector<std::unique_ptr<Program>> programs;
-    for (int i = 0; i < count; ++i) {
-      programs.push_back(std::make_unique<Program>());
-      give_environment(*programs.back());
-      programs.back()->start({"logits", "-d", device, "--tokens", "1,2,3", "--last", "--output",
-                              path("out" + std::to_string(i))});
-    }
-    int failed = 0;
-    for (int i = 0; i < count; ++i) {
-      const Ended ended = programs[static_cast<std::size_t>(i)]->wait();
-      const bool good = ended.status == ok && ended.err.find("used because") == std::string::npos &&
-                        logits_in("out" + std::to_string(i)) == wanted_;
-      if (!good) ++failed;
-      EXPECT_TRUE(good) << device << " process " << i << ": " << ended.status << ' ' << ended.err;
-    }
-    return failed;
-  }
-  void expect_none_fails(int processes, int rounds) {
-    for (const Device& device : test_devices()) {
-      const std::string& selector = device.info().selector;
-      ASSERT_EQ(logits(selector, {}, path("alone")).status, ok);
-      wanted_ = logits_in("alone");
-      int failed = 0;
-      for (int round = 0; round < rounds; ++round) failed += failures(selector, processes);
-      EXPECT_EQ(failed, 0) << "of " << rounds * processes << " processes on " << selector;
-    }
-  }
-  std::vector<float> wanted_;
-};
-
-TEST_F(ColdCaches, FourProcessesAtOnceGiveTheSameLogits) {
-  expect_none_fails(4, 1);
-}
-
-using ColdCachesFull = ColdCaches;
-TEST_F(ColdCachesFull, SixteenProcessesAtOnceGiveTheSameLogitsTwentyTimes) {
-  expect_none_fails(16, 20);
 }
 
 }  // namespace
