@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "clmx/host/atomic_file.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/host/atomic_file.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "file_dtypes.hpp"
 
