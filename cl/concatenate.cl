@@ -1,14 +1,6 @@
 // out[r, at + c] = part[r, c] for c < part_width: one part of a row-by-row concatenation, elements
 // of ELEMENT bits as they are. A work-item takes per_item neighbouring elements of one row.
-typedef
-#if ELEMENT == 8
-    uchar
-#elif ELEMENT == 16
-    ushort
-#else
-    uint
-#endif
-        element_t;
+#include "common/element.clh"
 
 kernel void concatenate(const global element_t* part, ulong part_at, global element_t* out,
                         ulong out_at, long part_width, long width, long at, long per_item) {

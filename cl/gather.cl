@@ -2,15 +2,7 @@
 // end; what is then outside the table is clamped into it. Of the table's rows, `here` from `first`
 // on are given, and only their elements written. A work-item takes per_item neighbouring elements
 // of one row.
-typedef
-#if ELEMENT == 8
-    uchar
-#elif ELEMENT == 16
-    ushort
-#else
-    uint
-#endif
-        element_t;
+#include "common/element.clh"
 #if UNSIGNED_ROWS
 typedef uint row_t;
 #else

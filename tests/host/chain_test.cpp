@@ -5,20 +5,15 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/host/device_transfers.hpp"
 #include "clmx/host/ops.hpp"
+#include "quantized_support.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
 namespace {
 
-constexpr std::int64_t width = 64;
+using testing_support::normals;
 
-std::vector<float> normals(std::size_t count, unsigned seed) {
-  std::mt19937 engine(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(engine);
-  return values;
-}
+constexpr std::int64_t width = 64;
 
 /// What the steps of a chain work with; made once, used by every device.
 struct Parts {
