@@ -1,6 +1,7 @@
 // The dense rows of a quantized weight: rT(rT(rT(code) * scale) + bias), or rT(element * rT(scale))
 // in mxfp4, stored as Y. One work-item per word: grid (words of a row, rows). Needs denormals
 // (host/src/probe.hpp).
+#include "common/report.clh"
 #include "common/round.clh"
 #include "common/unpack.clh"
 
@@ -37,9 +38,15 @@ kernel void dequantize(const global uint* words, ulong words_at, const global s_
                   get_global_id(1), get_global_id(1), get_global_id(0), width, bias_columns);
 }
 
-// Negative rows count from the end; rows out of range are clamped.
+// Negative rows count from the end; rows out of range are reported and clamped.
 inline int row_of_i32(int row, int count) {
   return clamp(row < 0 ? row + count : row, 0, count - 1);
+}
+inline bool is_row_i32(int row, int count) {
+  return row >= -count && row < count;
+}
+inline bool is_row_u32(uint row, int count) {
+  return row < (uint)count;
 }
 inline int row_of_u32(uint row, int count) {
   return (int)min(row, (uint)count - 1u);
@@ -50,9 +57,11 @@ inline int row_of_u32(uint row, int count) {
 kernel void gather_dequantize(const global STORAGE(INDEX) * rows, ulong rows_at,
                               const global uint* words, ulong words_at, const global s_t* scales,
                               ulong scales_at, const global b_t* biases, ulong biases_at,
-                              global y_t* y, ulong y_at, int width, int count, int first,
-                              int here) {
+                              global y_t* y, ulong y_at, int width, int count, int first, int here,
+                              global int* error, ulong error_at, int code) {
   const size_t to = get_global_id(1);
+  if (!CLMX_PASTE(is_row_, INDEX)(rows[rows_at + to], count))
+    report_index(error + error_at, code, rows[rows_at + to], count);
   const int row = CLMX_PASTE(row_of_, INDEX)(rows[rows_at + to], count) - first;
   if (row < 0 || row >= here) return;
   dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,

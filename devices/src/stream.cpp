@@ -145,13 +145,22 @@ Device Stream::device() const {
 void Stream::synchronize() const {
   state_->require_alive();
   const TraceScope waiting("synchronize");
+  std::shared_ptr<ErrorReport> report;
+  {
+    const std::lock_guard lock(state_->mutex);
+    report = state_->reports.enqueue_read(state_->queue);
+  }
   const cl_int status = state_->finish();
-  if (status != CL_SUCCESS) state_->fail_waiting("clFinish", status);
+  if (status != CL_SUCCESS) {
+    if (report) state_->reports.give_up(std::move(report), state_->mutex);
+    state_->fail_waiting("clFinish", status);
+  }
   {
     const std::lock_guard lock(state_->mutex);
     state_->drop_completed();
   }
   state_->device.pool.release_held();
+  throw_if_reported(*state_, report);
 }
 
 void Stream::flush() const {

@@ -10,6 +10,7 @@
 
 #include "clmx/devices/stream.hpp"
 #include "device_state.hpp"
+#include "error_report.hpp"
 #include "hang.hpp"
 #include "kernel_state.hpp"
 #include "pacing.hpp"
@@ -77,6 +78,7 @@ struct StreamState : std::enable_shared_from_this<StreamState> {
   double unflushed_seconds = 0;  ///< of launches on a paced stream since the last flush
   LaunchTrail trail;
   std::string loss;  ///< why the stream is dead
+  ErrorReports reports;
   struct Staged {
     std::uint64_t sequence;
     std::vector<std::byte> bytes;

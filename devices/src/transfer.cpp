@@ -29,6 +29,7 @@ struct Transfer {
   TraceKind kind;
   std::size_t bytes;
   Then then = Then::go_on;
+  bool checks_errors = false;  ///< what kernels reported comes along
 };
 
 // Runs `call(event)`, which enqueues the command; with the mutex held.
@@ -50,11 +51,13 @@ cl_int enqueue_traced(StreamState& stream, const Transfer& transfer, cl::Event& 
 
 // Enqueues `call(event, sequence)`, a use of the buffers; when memory is exhausted, once more after
 // the pool was emptied. Numbering and enqueueing are one step: a number that others see as complete
-// must not be pending. The wait is outside of the lock.
+// must not be pending. The wait is outside of the lock. Returns what kernels reported, if the
+// transfer checks that.
 template <class Call>
-void enqueue(StreamState& stream, const Transfer& transfer,
-             std::initializer_list<const Buffer*> buffers, Call call) {
+std::shared_ptr<ErrorReport> enqueue(StreamState& stream, const Transfer& transfer,
+                                     std::initializer_list<const Buffer*> buffers, Call call) {
   bool waited = false;
+  std::shared_ptr<ErrorReport> report;
   const auto attempt = [&] {
     cl::Event done;
     Use use;
@@ -63,6 +66,7 @@ void enqueue(StreamState& stream, const Transfer& transfer,
       const std::lock_guard lock(stream.mutex);
       use = stream.next_use();
       for (const Buffer* buffer : buffers) buffer->state()->uses.note(use);
+      if (transfer.checks_errors && !report) report = stream.reports.enqueue_read(stream.queue);
       status = enqueue_traced(stream, transfer, done,
                               [&](cl::Event* event) { return call(event, use.sequence); });
     }
@@ -80,11 +84,12 @@ void enqueue(StreamState& stream, const Transfer& transfer,
     stream.device.pool.trim();
     status = attempt();
   }
+  if (status == CL_SUCCESS) return report;
+  if (report) stream.reports.give_up(std::move(report), stream.mutex);
   if (is_out_of_memory(status)) {
     throw OutOfMemory(
         join(transfer.call, " on ", stream.device.info.selector, ": ", describe_code(status)));
   }
-  if (status == CL_SUCCESS) return;
   if (waited) stream.fail_waiting(transfer.call, status);
   stream.fail(transfer.call, status);
 }
@@ -131,10 +136,12 @@ void Stream::read(const Buffer& from, std::size_t offset, std::span<std::byte> b
     return state_->queue.enqueueReadBuffer(from.state()->block.memory, CL_FALSE, offset,
                                            bytes.size(), bytes.data(), nullptr, done);
   };
-  enqueue(*state_, {"clEnqueueReadBuffer", TraceKind::download, bytes.size(), Then::wait}, {&from},
-          call);
+  const auto report =
+      enqueue(*state_, {"clEnqueueReadBuffer", TraceKind::download, bytes.size(), Then::wait, true},
+              {&from}, call);
   ++counters().downloads;
   counters().downloaded_bytes += bytes.size();
+  throw_if_reported(*state_, report);
 }
 
 void Stream::copy(const Buffer& from, std::size_t from_offset, const Buffer& to,
@@ -173,14 +180,18 @@ MappedBuffer Stream::map(const Buffer& buffer, std::size_t offset, std::size_t b
                                             offset, bytes, nullptr, done, &status);
     return status;
   };
-  enqueue(*state_, {"clEnqueueMapBuffer", TraceKind::map, bytes, Then::wait}, {&buffer}, call);
+  const auto report = enqueue(
+      *state_, {"clEnqueueMapBuffer", TraceKind::map, bytes, Then::wait, true}, {&buffer}, call);
   const auto unmap = [stream = state_, buffer](void* window) {
     if (process_ends() || stream->dead) return;  // for ever mapped
     const std::lock_guard lock(stream->mutex);
     buffer.state()->uses.note(stream->next_use());
     stream->queue.enqueueUnmapMemObject(buffer.state()->block.memory, window);
   };
-  return {std::shared_ptr<void>(mapped, unmap), static_cast<const std::byte*>(mapped), bytes};
+  MappedBuffer window{std::shared_ptr<void>(mapped, unmap), static_cast<const std::byte*>(mapped),
+                      bytes};
+  throw_if_reported(*state_, report);  // unmaps
+  return window;
 }
 
 MappedBuffer::MappedBuffer(MappedBuffer&& other) noexcept = default;

@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "checks.hpp"
+#include "clmx/devices/error_word.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
 #include "ops_basic_tuning.hpp"
@@ -16,7 +17,7 @@ void check_each(const Array& rows, std::int64_t count) {
             " is not in a table of ", count, " rows");
 }
 
-/// Rows that no device has written are known now; others are clamped by the kernel.
+/// Rows that no device has written are known now; others are checked by the kernel.
 void check_host_rows(const Array& rows, std::int64_t count) {
   if (rows.home()) return;
   if (rows.dtype() == DType::u32)
@@ -72,9 +73,12 @@ Array gather(const Array& table, const Array& rows, StreamOrDevice s) {
   const Kernel kernel = stream.device().kernel({kernels(), "gather.cl", "gather", constants});
   Grid grid = share_grid(tuning, width);
   grid.global[1] = static_cast<std::size_t>(rows.size());
+  const bool computed = rows.home().has_value();
+  const ErrorWord error = computed ? error_word(stream, "gather") : ErrorWord{};
   for (const RowRange& part : row_parts(table, stream.device()))
     launch(stream, kernel, grid, table.rows(part.begin, part.end), rows, out, count, part.begin,
-           part.count(), width, tuning.per_item);
+           part.count(), width, tuning.per_item, error.word, error.code);
+  if (computed) look_for_errors(stream);
   return tapped("gather", {table, rows}, NoOptions{}, out);
 }
 

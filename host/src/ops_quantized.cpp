@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "checks.hpp"
+#include "clmx/devices/error_word.hpp"
 #include "host_quantize.hpp"
 #include "launch.hpp"
 #include "prepared_weight.hpp"
@@ -117,8 +118,11 @@ void check_rows(const Array& rows, std::int64_t count, std::string_view op) {
 Array gather_on_host(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result) {
   std::vector<std::int64_t> chosen = read_rows(rows);
   const std::int64_t count = w.out_features();
-  for (std::int64_t& row : chosen)
-    row = std::clamp<std::int64_t>(row < 0 ? row + count : row, 0, count - 1);
+  for (std::int64_t& row : chosen) {
+    require(-count <= row && row < count, "gather_dequantize", "row ", row, " of a weight with ",
+            count, " rows");
+    if (row < 0) row += count;
+  }
   return dequantize_on_host(arrays_of(w), w.params(), arithmetic, result, chosen);
 }
 
@@ -131,11 +135,15 @@ Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithm
       {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
   const Grid grid = Grid::groups(static_cast<std::size_t>(w.packed().shape(1)),
                                  static_cast<std::size_t>(rows.size()));
+  // Rows that the host holds have been checked.
+  const bool computed = rows.home().has_value();
+  const ErrorWord error = computed ? error_word(stream, "gather_dequantize") : ErrorWord{};
   for (const WeightRows& part : weight_rows(w, 0, stream))
     launch(stream, kernel, grid, rows, part.words, part.scales, part.biases.value_or(part.scales),
            out, static_cast<std::int32_t>(w.in_features()),
            static_cast<std::int32_t>(w.out_features()), static_cast<std::int32_t>(part.begin),
-           static_cast<std::int32_t>(part.count()));
+           static_cast<std::int32_t>(part.count()), error.word, error.code);
+  if (computed) look_for_errors(stream);
   return out;
 }
 

@@ -207,15 +207,34 @@ TEST(Gather, CopiesRowsOfAnyType) {
   }
 }
 
-TEST(Gather, ChecksRowsOfTheHostAndClampsThoseOfADevice) {
+TEST(Gather, ChecksRowsOfTheHostAndReportsThoseOfADeviceAtTheNextRead) {
   const Array table = normal_array({4, 3}, 9);
   for (const std::int32_t row : {4, -5})
     expect_refused([&] { gather(table, Array::from(std::vector{row}, {1})); });
   for (const Device& device : test_devices()) {
-    const Array outside = cast(Array::from(std::vector<float>{9, -9, 3}, {3}), DType::i32, device);
+    const Stream stream = device.new_stream();
+    const auto computed = [&](float row) {
+      return cast(Array::from(std::vector<float>{3, row, -4}, {3}), DType::i32, stream);
+    };
+    for (const float row : {9.0f, -9.0f}) {
+      const Array unrelated = cast(table, DType::f16, stream);
+      gather(table, computed(row), stream);
+      try {
+        unrelated.map_bytes();
+        FAIL() << "nothing was thrown for row " << row;
+      } catch (const ArgumentError& error) {
+        const std::string message = error.what();
+        EXPECT_NE(message.find("[gather] index " + std::to_string(static_cast<int>(row)) + ","),
+                  std::string::npos)
+            << message;
+      }
+      EXPECT_NO_THROW(stream.synchronize());
+    }
+    gather(table, computed(7), stream);
+    EXPECT_THROW(stream.synchronize(), ArgumentError);
     const Array wanted =
-        gather(table, Array::from(std::vector<std::int32_t>{3, 0, 3}, {3}), device);
-    EXPECT_EQ(bits_of(gather(table, outside, device)), bits_of(wanted));
+        gather(table, Array::from(std::vector<std::int32_t>{3, 2, 0}, {3}), stream);
+    EXPECT_EQ(bits_of(gather(table, computed(2), stream)), bits_of(wanted));
   }
 }
 

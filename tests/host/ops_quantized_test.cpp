@@ -237,7 +237,7 @@ TEST(GatherDequantize, InF32RoundsOnlyToF32) {
   }
 }
 
-TEST(GatherDequantize, RefusesHostRowsOutOfRangeAndClampsDeviceRows) {
+TEST(GatherDequantize, RefusesHostRowsOutOfRangeAndReportsDeviceRows) {
   const QuantizedWeight w = random_weight(3, 64, {affine4, DType::f32}, 4);
   for (const Device& device : test_devices()) {
     for (const std::int32_t row : {3, -4})
@@ -245,9 +245,12 @@ TEST(GatherDequantize, RefusesHostRowsOutOfRangeAndClampsDeviceRows) {
           gather_dequantize(Array::from(std::vector<std::int32_t>{row}, {1}), w, {}, device),
           ArgumentError);
     const Array computed = argmax(Array::from(std::vector<float>{0, 0, 0, 0, 1}, {1, 5}), device);
-    const auto clamped = gather_dequantize(computed, w, {}, device).to_vector<float>();
+    const Array outside = gather_dequantize(computed, w, {}, device);
+    EXPECT_THROW(outside.to_vector<float>(), ArgumentError);
+    const Array inside = argmax(Array::from(std::vector<float>{0, 0, 1}, {1, 3}), device);
     const auto all = dequantize(w, {}, device).to_vector<float>();
-    EXPECT_EQ(clamped, std::vector<float>(all.end() - 64, all.end()));
+    EXPECT_EQ(gather_dequantize(inside, w, {}, device).to_vector<float>(),
+              std::vector<float>(all.end() - 64, all.end()));
     EXPECT_THROW(gather_dequantize(Array::from(std::vector<float>{0}, {1}), w, {}, device),
                  ArgumentError);
   }

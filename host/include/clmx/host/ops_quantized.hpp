@@ -51,7 +51,8 @@ Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype = {}, Stre
 /// rows: i32 or u32, any shape; negative ones count from the end. Result: [rows.shape..., in], of
 /// dtype (default: as dequantize). affine with dtype f32 computes r32(r32(code * scale) + bias) on
 /// the stored, exactly widened scales, whatever their type. Rows held by the host are checked at
-/// the call (ArgumentError); rows computed on a device are clamped.
+/// the call (ArgumentError); rows computed on a device are clamped and reported: the stream's next
+/// read, map or synchronize throws ArgumentError.
 Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
                         std::optional<DType> dtype = {}, StreamOrDevice s = {});
 
