@@ -12,8 +12,8 @@ namespace {
 // Allocating may wait for the stream, so that its mutex is not held meanwhile.
 void make_word(const Stream& stream) {
   StreamState& state = *stream.state();
-  const Buffer word = Buffer::allocate_unpooled(stream.device(), sizeof(ErrorReport));
-  stream.fill(word, 0, sizeof(ErrorReport), 0);
+  const Buffer word = Buffer::allocate_unpooled(stream.device(), sizeof(ReportedIndex));
+  stream.fill(word, 0, sizeof(ReportedIndex), 0);
   const std::lock_guard lock(state.mutex);
   if (!state.reports.word) state.reports.word = word;
 }
@@ -23,8 +23,9 @@ void make_word(const Stream& stream) {
 std::shared_ptr<ErrorReport> ErrorReports::enqueue_read(cl::CommandQueue& queue) {
   if (!pending) return nullptr;
   auto report = std::make_shared<ErrorReport>();
+  report->clears = clears;
   const cl_int status = queue.enqueueReadBuffer(word.state()->block.memory, CL_FALSE, 0,
-                                                sizeof(ErrorReport), report.get());
+                                                sizeof(ReportedIndex), &report->seen);
   if (status != CL_SUCCESS) return nullptr;  // the data's own read will say why
   pending = false;
   return report;
@@ -49,15 +50,17 @@ const std::string& ErrorReports::op_of(std::int32_t code) const {
 }
 
 void throw_if_reported(StreamState& stream, const std::shared_ptr<ErrorReport>& report) {
-  if (!report || report->code == 0) return;
-  const ErrorReport seen = *report;
+  if (!report || report->seen.code == 0) return;
+  const ReportedIndex& seen = report->seen;
   std::string op;
   {
     const std::lock_guard lock(stream.mutex);
+    if (report->clears != stream.reports.clears) return;
     stream.reports.word.state()->uses.note(stream.next_use());
     const cl_int status = stream.queue.enqueueFillBuffer(stream.reports.word.state()->block.memory,
-                                                         cl_uchar{0}, 0, sizeof(ErrorReport));
+                                                         cl_uchar{0}, 0, sizeof(ReportedIndex));
     check(status, stream.device.info, "clEnqueueFillBuffer");
+    ++stream.reports.clears;
     op = stream.reports.op_of(seen.code);
   }
   throw ArgumentError(join('[', op, "] index ", seen.index, ", computed on ",

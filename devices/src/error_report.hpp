@@ -14,10 +14,16 @@ namespace clmx {
 
 struct StreamState;
 
-/// The words of an error word, as kernels write them.
-struct ErrorReport {
+/// What kernels write: the words of an error word.
+struct ReportedIndex {
   std::int32_t code = 0, unused = 0;
   std::int64_t index = 0, count = 0;
+};
+
+/// A read of the word. Threads may read it twice before one of them clears it: `clears` tells.
+struct ErrorReport {
+  ReportedIndex seen;
+  std::uint64_t clears = 0;
 };
 
 /// A stream's error word. Guarded by the stream's mutex.
@@ -34,12 +40,14 @@ class ErrorReports {
 
   Buffer word;  ///< empty before the first use
   bool pending = false;
+  std::uint64_t clears = 0;
 
  private:
   std::vector<std::string> ops_;
 };
 
-/// Clears the word and throws ArgumentError if `report` says that an index was out of range.
+/// Clears the word and throws ArgumentError if `report` says that an index was out of range and no
+/// other thread was told so meanwhile.
 void throw_if_reported(StreamState& stream, const std::shared_ptr<ErrorReport>& report);
 
 }  // namespace clmx

@@ -87,6 +87,26 @@ TEST(LargeTensors, AreGatheredFromTheRightPart) {
   }
 }
 
+TEST(LargeTensors, ReportOnlyIndicesOutsideOfAllParts) {
+  const QuantizedWeight w = random_weight(n, k, affine, 5);
+  const Array table = Array::from(normals(count(n, k), 6), {n, k});
+  const std::vector<float> in_every_part{0, 4099, 2048, -1, 911, -4100};
+  for (const Device& device : test_devices()) {
+    const Stream stream = device.new_stream();
+    const auto gathered = [&](std::vector<float> rows, float last) {
+      rows.push_back(last);
+      const Array computed = cast(Array::from(rows, {7}), DType::i32, stream);
+      gather(table, computed, stream).to_vector<float>();
+      gather_dequantize(computed, w, {}, stream).map_bytes();
+    };
+    EXPECT_NO_THROW(gathered(in_every_part, 3000)) << device.info().selector;
+    for (const float outside : {4100.0f, -4101.0f}) {
+      EXPECT_THROW(gathered(in_every_part, outside), ArgumentError) << device.info().selector;
+      EXPECT_NO_THROW(stream.synchronize());
+    }
+  }
+}
+
 TEST(LargeTensors, MultiplyDenselyAsTheirRowsDo) {
   const Array w = Array::from(normals(count(n, k), 7), {n, k});
   const Array x = Array::from(normals(count(2, k), 8), {2, k});

@@ -33,6 +33,13 @@ struct LaunchTime {
 };
 
 /// One in-order command queue of a device. A cheap handle; any thread may use it.
+///
+/// Indices that a device computed are checked by the kernels that use them: if one was out of
+/// range, the first of synchronize, read and map that waits for it throws ArgumentError, naming the
+/// op and the index, to one thread, once. The op used the nearest valid index, and the stream stays
+/// usable. Streams know nothing of each other's indices.
+///
+/// After a failure of the device every call throws DeviceError (see failure.hpp).
 class Stream {
  public:
   Device device() const;
@@ -44,7 +51,7 @@ class Stream {
   /// else the host waits.
   void wait(const Event& event) const;
   /// Waits for everything. Throws DeviceError, naming the kernel, for what failed since the last
-  /// call.
+  /// call; ArgumentError for an index out of range.
   void synchronize() const;
   /// Hands what is enqueued to the device without waiting.
   void flush() const;
@@ -62,12 +69,14 @@ class Stream {
 
   /// Host to device; returns when `bytes` may be reused.
   void write(const Buffer& to, std::size_t offset, std::span<const std::byte> bytes) const;
-  /// Device to host; waits.
+  /// Device to host; waits. Throws DeviceError if what came before failed, ArgumentError for an
+  /// index out of range (`bytes` are written nevertheless).
   void read(const Buffer& from, std::size_t offset, std::span<std::byte> bytes) const;
   void copy(const Buffer& from, std::size_t from_offset, const Buffer& to, std::size_t to_offset,
             std::size_t bytes) const;
   void fill(const Buffer& buffer, std::size_t offset, std::size_t bytes, std::uint8_t value) const;
-  /// Waits for the stream, then maps for reading: no copy where memory is unified.
+  /// Waits for the stream, then maps for reading: no copy where memory is unified. Throws as
+  /// read().
   MappedBuffer map(const Buffer& buffer, std::size_t offset, std::size_t bytes) const;
 
   /// The launches since the last call, oldest first; empty unless the stream was made with

@@ -33,6 +33,10 @@ class HostView {
 /// An immutable, row-contiguous array: a shape, a dtype, an offset and a shared Storage, which
 /// holds one replica per device that used it. A value: copies share the storage. Any thread may use
 /// it.
+///
+/// What waits for the device's bytes (item, to_vector, map, read, to, and on for another device)
+/// throws DeviceError if the device failed before they were there, and ArgumentError for an index
+/// out of range that the device computed earlier in the writing stream, once (see Stream).
 class Array {
  public:
   /// Empty: shape {0}, f32. For members that are set later.
