@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <latch>
 #include <random>
 
 #include "clmx/host/array.hpp"
@@ -163,11 +164,16 @@ std::vector<Array> threaded_results(std::span<const Stream> streams) {
   return shared;
 }
 
-TEST(Stress, ThreadsOnStreamsOfAllDevicesGiveTheSerialResults) {
+std::vector<Stream> streams_of(const std::vector<Device>& devices) {
   std::vector<Stream> streams;
-  for (const Device& device : test_devices()) {
+  for (const Device& device : devices) {
     for (int i = 0; i < streams_per_device; ++i) streams.push_back(device.new_stream());
   }
+  return streams;
+}
+
+TEST(Stress, ThreadsOnStreamsOfAllDevicesGiveTheSerialResults) {
+  const std::vector<Stream> streams = streams_of(test_devices());
   const std::vector<Values> wanted = serial_results();
   const std::vector<Array> got = threaded_results(streams);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -178,12 +184,37 @@ TEST(Stress, ThreadsOnStreamsOfAllDevicesGiveTheSerialResults) {
 TEST(Stress, ThreadsOnTheStreamsOfOneDeviceGiveTheSerialResults) {
   const std::vector<Values> wanted = serial_results();
   for (const Device& device : test_devices()) {
-    std::vector<Stream> streams;
-    for (int i = 0; i < streams_per_device; ++i) streams.push_back(device.new_stream());
+    const std::vector<Stream> streams = streams_of({device});
     const std::vector<Array> got = threaded_results(streams);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       EXPECT_EQ(got[i].to_vector<std::uint32_t>(), wanted[i]) << device.info().selector << ' ' << i;
     }
+  }
+}
+
+// The replicas of an array are made by whoever comes first.
+TEST(Stress, ThreadsThatUseANewArrayOnAllDevicesAtOnceSeeItsValues) {
+  const std::vector<Stream> streams = streams_of(test_devices());
+  const OnDevices devices{streams};
+  std::mt19937 choice(1);
+  for (std::uint32_t round = 0; round < 20; ++round) {
+    const Array shared = devices.fresh(round, choice);
+    const Values wanted = host_values(round);
+    std::latch start(thread_count);
+    const auto use = [&](std::uint32_t seed) {
+      std::mt19937 dice(seed);
+      start.arrive_and_wait();
+      int wrong = 0;
+      for (int i = 0; i < 6; ++i) {
+        wrong += devices.copied(shared, dice).to_vector<std::uint32_t>() == wanted ? 0 : 1;
+      }
+      return wrong;
+    };
+    std::vector<std::future<int>> users;
+    for (std::uint32_t i = 0; i < thread_count; ++i) {
+      users.push_back(std::async(std::launch::async, use, round * thread_count + i));
+    }
+    for (std::future<int>& user : users) EXPECT_EQ(user.get(), 0) << round;
   }
 }
 
