@@ -21,12 +21,12 @@ void limit_hangs() {
   set_hang_limit(std::chrono::seconds(seconds));
 }
 
-int leave(int status) {
-  if (!any_device_hung()) return status;
+void leave(int status) {
   std::cout.flush();
   std::cerr.flush();
   std::fflush(nullptr);
-  std::_Exit(status == 0 ? static_cast<int>(ExitCode::device) : status);
+  if (any_device_hung()) std::_Exit(status == 0 ? static_cast<int>(ExitCode::device) : status);
+  std::quick_exit(status);
 }
 
 }  // namespace clmx::cli

@@ -6,8 +6,9 @@ namespace clmx::cli {
 /// 0 waits for ever. Throws UsageError when that is malformed.
 void limit_hangs();
 
-/// What main returns for `status`. Where a device hung it does not return: it leaves without the
-/// exit handlers, in which drivers wait for their kernels, and 0 becomes ExitCode::device.
-int leave(int status);
+/// Ends the process with `status` and without the drivers' exit handlers: with a device that hung
+/// they wait for their kernels (0 becomes ExitCode::device then, and nothing is finished or saved),
+/// and without one they may still race with a driver's worker threads.
+[[noreturn]] void leave(int status);
 
 }  // namespace clmx::cli

@@ -3,6 +3,7 @@
 
 #include "answer_self_check.hpp"
 #include "clmx/devices/doctor.hpp"
+#include "clmx/devices/failure.hpp"
 #include "common_options.hpp"
 #include "doctor_command.hpp"
 #include "exit_code.hpp"
@@ -50,9 +51,9 @@ int parsed_and_run(int argc, char** argv) {
 int status_of(int argc, char** argv) {
   try {
     limit_hangs();
-    return leave(parsed_and_run(argc, argv));
+    return parsed_and_run(argc, argv);
   } catch (...) {
-    return leave(static_cast<int>(report_current_exception()));
+    return static_cast<int>(report_current_exception());
   }
 }
 
@@ -69,14 +70,15 @@ std::optional<int> answer_as_child(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (const auto status = answer_as_child(argc, argv)) return *status;
+  if (const auto status = answer_as_child(argc, argv)) leave(*status);
   explain_unexpected_ends();
   int status = status_of(argc, argv);
   try {
-    if (status == static_cast<int>(ExitCode::device)) explain_missing_devices();
+    const bool missing = status == static_cast<int>(ExitCode::device) && !clmx::any_device_hung();
+    if (missing) explain_missing_devices();
   } catch (...) {
     status = static_cast<int>(report_current_exception());
   }
   end_is_expected();
-  return status;
+  leave(status);
 }

@@ -32,6 +32,11 @@ void set_hang_limit(std::chrono::milliseconds limit);
 std::chrono::milliseconds hang_limit();
 
 /// Whether DeviceHung was thrown in this process: it should leave by std::_Exit.
+///
+/// Any other end, by std::exit or a return from main, as by std::quick_exit, first finishes what is
+/// enqueued on every stream and saves built kernels. std::quick_exit passes over the drivers' own
+/// exit handlers, in which a worker thread that still runs has been seen to crash a process whose
+/// work was done: flush the standard streams and prefer it in programs.
 bool any_device_hung();
 
 /// Whether the stream takes work: false once its device failed (a dead stream).
