@@ -92,6 +92,11 @@ void throw_device_error(const DeviceInfo& device, std::string_view call, cl_int 
   throw DeviceError(message, std::string(call), code, device.selector);
 }
 
+bool loses_device(cl_int code) {
+  return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES ||
+         code == CL_INVALID_COMMAND_QUEUE;
+}
+
 bool is_out_of_memory(cl_int code) {
   return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
 }

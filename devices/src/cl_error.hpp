@@ -25,5 +25,7 @@ inline void check(cl_int code, const DeviceInfo& device, std::string_view call) 
 
 /// Codes that say memory is exhausted, whatever the call.
 bool is_out_of_memory(cl_int code);
+/// Whether the code may mean that the device is lost.
+bool loses_device(cl_int code);
 
 }  // namespace clmx

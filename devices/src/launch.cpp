@@ -196,6 +196,14 @@ cl_int set_and_enqueue(StreamState& stream, KernelState& kernel, const Grid& gri
   return status;
 }
 
+// The launch may be at fault, or the device lost: then the stream cannot finish either.
+[[noreturn]] void throw_refused(StreamState& stream, const KernelState& kernel, cl_int code) {
+  const cl_int rest = loses_device(code) ? stream.finish() : CL_SUCCESS;
+  if (rest != CL_SUCCESS) stream.fail_waiting("clEnqueueNDRangeKernel", rest);
+  throw_device_error(stream.device.info, "clEnqueueNDRangeKernel", code,
+                     join("kernel ", kernel.entry));
+}
+
 }  // namespace
 
 void Stream::launch(const Kernel& kernel, const Grid& grid,
@@ -218,10 +226,7 @@ void Stream::launch(const Kernel& kernel, const Grid& grid,
                            stream.device.info.selector, ": ", describe_code(status)));
   }
   if (status == device_hung) stream.fail("clEnqueueNDRangeKernel", status);
-  if (status != CL_SUCCESS) {
-    throw_device_error(stream.device.info, "clEnqueueNDRangeKernel", status,
-                       join("kernel ", state->entry));
-  }
+  if (status != CL_SUCCESS) throw_refused(stream, *state, status);
   ++counters().launches;
   if (stream.synchronous) synchronize();
 }

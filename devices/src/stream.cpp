@@ -10,11 +10,6 @@
 namespace clmx {
 namespace {
 
-bool loses_device(cl_int code) {
-  return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES ||
-         code == CL_INVALID_COMMAND_QUEUE;
-}
-
 cl::CommandQueue new_queue(DeviceState& device, bool device_clock) {
   cl_int status = CL_SUCCESS;
   const cl_command_queue_properties properties = device_clock ? CL_QUEUE_PROFILING_ENABLE : 0;

@@ -49,6 +49,13 @@ cl_int enqueue_traced(StreamState& stream, const Transfer& transfer, cl::Event& 
   return status;
 }
 
+// Where the wait itself failed, the command may go on, and still use the caller's memory.
+cl_int wait_for_end(StreamState& stream, const cl::Event& event) {
+  const cl_int status = wait_for(stream, event);
+  if (status == CL_SUCCESS || status == device_hung) return status;
+  return stream.finish_queue() == device_hung ? device_hung : status;
+}
+
 // Enqueues `call(event, sequence)`, a use of the buffers; when memory is exhausted, once more after
 // the pool was emptied. Numbering and enqueueing are one step: a number that others see as complete
 // must not be pending. The wait is outside of the lock. Returns what kernels reported, if the
@@ -72,7 +79,7 @@ std::shared_ptr<ErrorReport> enqueue(StreamState& stream, const Transfer& transf
     }
     if (status != CL_SUCCESS || transfer.then == Then::go_on) return status;
     const TraceScope waiting("wait");
-    status = wait_for(stream, done);
+    status = wait_for_end(stream, done);
     if (status == CL_SUCCESS) stream.mark_completed(use.sequence);
     if (status == device_hung) leave_alone(std::move(done));
     waited = true;

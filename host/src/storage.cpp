@@ -1,5 +1,6 @@
 #include "storage.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "clmx/devices/failure.hpp"
@@ -25,18 +26,35 @@ std::size_t Storage::size() const {
   return host_ ? host_->bytes.size() : replicas_.front().buffer.size();
 }
 
+// What a stream that died was to write may not be there.
 Storage::Replica* Storage::find(const Device& device, std::size_t begin, std::size_t bytes) {
   for (Replica& replica : replicas_) {
     const bool holds =
         replica.begin <= begin && begin + bytes <= replica.begin + replica.buffer.size();
-    if (holds && replica.writer.device() == device) return &replica;
+    if (holds && replica.writer.device() == device && is_alive(replica.writer)) return &replica;
   }
   return nullptr;
 }
 
-Storage::Replica Storage::written_one() {
-  const std::lock_guard lock(mutex_);
+// The one that was written; when its device is lost, another that holds the bytes. With the mutex
+// held.
+Storage::Replica& Storage::source(std::size_t begin, std::size_t bytes) {
+  for (const Replica& replica : replicas_) {
+    if (Replica* const found = find(replica.writer.device(), begin, bytes)) return *found;
+  }
   return replicas_.front();
+}
+
+Storage::Replica Storage::source_to_read(std::size_t begin, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  return source(begin, bytes);
+}
+
+// The first one tells size and home of what a device wrote.
+void Storage::drop_lost() {
+  const auto first = replicas_.begin() + (host_ || replicas_.empty() ? 0 : 1);
+  const auto lost = [](const Replica& replica) { return !is_alive(replica.writer); };
+  replicas_.erase(std::remove_if(first, replicas_.end(), lost), replicas_.end());
 }
 
 // The event stands behind the write because the write was enqueued before the array could be handed
@@ -51,13 +69,10 @@ Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t 
                            Asked asked) {
   const std::lock_guard lock(mutex_);
   Replica* replica = find(stream.device(), begin, bytes);
-  if (replica && host_ && !is_alive(replica->writer)) {
-    // A stream that died may not have written it; the host still has the bytes.
-    replicas_.erase(replicas_.begin() + (replica - replicas_.data()));
-    replica = nullptr;
-  }
   if (!replica) {
-    if (!host_ && asked == Asked::by_use) require_transfers(stream, bytes);
+    drop_lost();
+    if (!host_ && asked == Asked::by_use && is_alive(source(begin, bytes).writer))
+      require_transfers(stream, bytes);
     const bool whole = size() <= stream.device().info().max_allocation_bytes;
     const std::size_t from = whole ? 0 : begin, length = whole ? size() : bytes;
     replica =
@@ -93,14 +108,14 @@ void Storage::require_transfers(const Stream& stream, std::size_t bytes) {
 // wrote: they never change again, and stay mapped until the second's last use.
 Storage::Replica& Storage::copy_from_device(const Stream& stream, std::size_t begin,
                                             std::size_t bytes) {
-  const Replica source = replicas_.front();
-  const Device from = source.writer.device(), to = stream.device();
+  const Replica found = source(begin, bytes);
+  const Device from = found.writer.device(), to = stream.device();
   if (bytes == 0) {
     replicas_.push_back({Buffer::allocate_unpooled(to, 0), stream, Event(), begin});
     return replicas_.back();
   }
-  auto mapped =
-      std::make_shared<const MappedBuffer>(source.writer.map(source.buffer, begin, bytes));
+  auto mapped = std::make_shared<const MappedBuffer>(
+      found.writer.map(found.buffer, begin - found.begin, bytes));
   const bool shared = from.wraps_host_memory() && to.wraps_host_memory();
   if (shared) {
     const HostBytes pages{{mapped->data(), bytes}, mapped};
@@ -120,31 +135,34 @@ void Storage::read(std::size_t offset, std::span<std::byte> to) {
     std::memcpy(to.data(), host_->bytes.data() + offset, to.size());
     return;
   }
-  const Replica source = written_one();
-  source.writer.read(source.buffer, offset, to);
+  const Replica found = source_to_read(offset, to.size());
+  found.writer.read(found.buffer, offset - found.begin, to);
 }
 
 HostBytes Storage::map(std::size_t offset, std::size_t bytes,
                        const std::shared_ptr<Storage>& self) {
   if (bytes == 0) return {{}, self};
   if (host_) return {host_->bytes.subspan(offset, bytes), self};
-  const Replica source = written_one();
-  auto mapped =
-      std::make_shared<const MappedBuffer>(source.writer.map(source.buffer, offset, bytes));
+  const Replica found = source_to_read(offset, bytes);
+  auto mapped = std::make_shared<const MappedBuffer>(
+      found.writer.map(found.buffer, offset - found.begin, bytes));
   return {{mapped->data(), mapped->size()}, mapped};
 }
 
 bool Storage::ready() {
   const std::lock_guard lock(mutex_);
   if (host_) return true;
-  Replica& source = replicas_.front();
-  if (!source.written) source.written = source.writer.record();
-  return source.written->complete();
+  Replica& found = source(0, size());
+  if (!is_alive(found.writer)) return true;  // reading throws at once
+  if (!found.written) found.written = found.writer.record();
+  return found.written->complete();
 }
 
 void Storage::wait() {
+  if (host_) return;
   static_cast<void>(ready());  // records the event
-  if (!host_) written_one().written->wait();
+  const Replica found = source_to_read(0, size());
+  found.written ? found.written->wait() : found.writer.synchronize();
 }
 
 std::optional<Device> Storage::home() {

@@ -41,7 +41,9 @@ class Storage {
   };
   std::size_t size() const;
   Replica* find(const Device& device, std::size_t begin, std::size_t bytes);
-  Replica written_one();
+  Replica& source(std::size_t begin, std::size_t bytes);
+  Replica source_to_read(std::size_t begin, std::size_t bytes);
+  void drop_lost();
   void order(Replica& replica, const Stream& reader);
   Replica& copy_from_host(const Stream& stream, std::size_t begin, std::size_t bytes);
   void require_transfers(const Stream& stream, std::size_t bytes);

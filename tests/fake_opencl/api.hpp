@@ -13,6 +13,8 @@ void add_object_functions(cl_icd_dispatch& table);
 void add_program_functions(cl_icd_dispatch& table);
 void add_queue_functions(cl_icd_dispatch& table);
 
+const std::vector<cl_device_id>& all_devices();
+
 /// The answer to a query, by OpenCL's rules about sizes.
 inline cl_int answer(const void* value, std::size_t bytes, std::size_t room, void* to,
                      std::size_t* size) {

@@ -53,10 +53,7 @@ const KernelFunction* find_kernel(std::string_view entry);
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): OpenCL's names
 struct _cl_kernel : fake::Object {
   _cl_kernel(cl_program of, const fake::KernelFunction* to_run)
-      : Object(&fake::live().kernels),
-        program(of),
-        function(to_run),
-        arguments(to_run->arguments) {}
+      : program(of), function(to_run), arguments(to_run->arguments) {}
   fake::Ref<_cl_program> program;
   const fake::KernelFunction* function;
   // Arguments belong to whoever sets them: two threads that share a kernel race, and should be

@@ -17,6 +17,10 @@ cl_context create_context(const cl_context_properties*, cl_uint, const cl_device
 
 cl_command_queue create_queue(cl_context context, cl_device_id,
                               cl_command_queue_properties properties, cl_int* status) {
+  if (context->device->misbehaviour.gone.load(std::memory_order_relaxed)) {
+    if (status != nullptr) *status = CL_DEVICE_NOT_AVAILABLE;
+    return nullptr;
+  }
   return create("clCreateCommandQueue", status,
                 [&] { return new _cl_command_queue(context, properties); });
 }
@@ -74,7 +78,13 @@ cl_int wait_for_events(cl_uint count, const cl_event* events) {
     wait_until([&] { return events[i]->status.load(std::memory_order_acquire) <= CL_COMPLETE; });
     if (events[i]->status < 0) result = CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
   }
-  return lost() ? CL_OUT_OF_RESOURCES : result;
+  return result;
+}
+
+cl_int set_event_callback(cl_event event, cl_int stage,
+                          void(CL_CALLBACK* call)(cl_event, cl_int, void*), void* data) {
+  if (const cl_int code = fault("clSetEventCallback")) return code;
+  return event->add({stage, call, data}) ? CL_SUCCESS : CL_OUT_OF_RESOURCES;
 }
 
 }  // namespace
@@ -97,6 +107,7 @@ void add_object_functions(cl_icd_dispatch& table) {
   table.clGetEventInfo = get_event_info;
   table.clGetEventProfilingInfo = get_event_times;
   table.clWaitForEvents = wait_for_events;
+  table.clSetEventCallback = set_event_callback;
 }
 
 }  // namespace fake

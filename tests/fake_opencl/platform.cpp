@@ -15,17 +15,6 @@ cl_device_type type_named(const std::string& name) {
   return name == "accelerator" ? CL_DEVICE_TYPE_ACCELERATOR : CL_DEVICE_TYPE_CPU;
 }
 
-const std::vector<cl_device_id>& all_devices() {
-  static const auto* const made = [] {
-    auto* const list = new std::vector<cl_device_id>;
-    for (const std::string& name : settings().devices) {
-      list->push_back(new _cl_device_id(type_named(name), "Fake " + name));
-    }
-    return list;
-  }();
-  return *made;
-}
-
 cl_int get_platform_ids(cl_uint room, cl_platform_id* platforms, cl_uint* count) {
   if (const cl_int code = fault("clGetPlatformIDs")) return code;
   if (count != nullptr) *count = 1;
@@ -85,7 +74,7 @@ std::string device_text(cl_device_id device, cl_device_info name) {
     case CL_DEVICE_OPENCL_C_VERSION:
       return "OpenCL C 1.2 fake";
     case CL_DEVICE_EXTENSIONS:
-      return settings().subgroups > 0 ? "cl_khr_subgroups cl_intel_required_subgroup_size" : "none";
+      return "none";
     default:
       return {};
   }
@@ -98,7 +87,6 @@ struct Number {
 };
 
 Number device_number(cl_device_id device, cl_device_info name) {
-  constexpr cl_device_info sub_group_sizes_intel = 0x4108;
   switch (name) {
     case CL_DEVICE_TYPE:
       return {device->type, sizeof(cl_device_type)};
@@ -109,8 +97,9 @@ Number device_number(cl_device_id device, cl_device_info name) {
     case CL_DEVICE_COMPILER_AVAILABLE:
     case CL_DEVICE_LINKER_AVAILABLE:
     case CL_DEVICE_ENDIAN_LITTLE:
-    case CL_DEVICE_HOST_UNIFIED_MEMORY:
       return {1, sizeof(cl_uint)};
+    case CL_DEVICE_HOST_UNIFIED_MEMORY:
+      return {device->type == CL_DEVICE_TYPE_GPU ? 0U : 1U, sizeof(cl_uint)};
     case CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT:
       return {8, sizeof(cl_uint)};
     case CL_DEVICE_ADDRESS_BITS:
@@ -124,11 +113,9 @@ Number device_number(cl_device_id device, cl_device_info name) {
       return {32768, sizeof(cl_ulong)};
     case CL_DEVICE_GLOBAL_MEM_SIZE:
     case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
-      return {settings().memory, sizeof(cl_ulong)};
+      return {std::uint64_t{1} << 30, sizeof(cl_ulong)};
     case CL_DEVICE_PROFILING_TIMER_RESOLUTION:
-      return {settings().timer, sizeof(std::size_t)};
-    case sub_group_sizes_intel:
-      return {settings().subgroups, settings().subgroups > 0 ? sizeof(std::size_t) : 0};
+      return {1, sizeof(std::size_t)};
     default:
       return {};
   }
@@ -145,6 +132,17 @@ cl_int get_device_info(cl_device_id device, cl_device_info name, std::size_t roo
 
 }  // namespace
 
+const std::vector<cl_device_id>& all_devices() {
+  static const auto* const made = [] {
+    auto* const list = new std::vector<cl_device_id>;
+    for (const std::string& name : device_names()) {
+      list->push_back(new _cl_device_id(type_named(name), "Fake " + name));
+    }
+    return list;
+  }();
+  return *made;
+}
+
 cl_icd_dispatch& dispatch() {
   static auto* const table = [] {
     auto* const made = new cl_icd_dispatch{};
@@ -155,11 +153,6 @@ cl_icd_dispatch& dispatch() {
     return made;
   }();
   return *table;
-}
-
-Live& live() {
-  static auto* const counts = new Live;
-  return *counts;
 }
 
 void add_platform_functions(cl_icd_dispatch& table) {
@@ -185,9 +178,7 @@ FAKE_EXPORT void* clGetExtensionFunctionAddress(const char* name) {
   return nullptr;
 }
 
-/// Objects alive of all kinds but contexts, which clmx keeps; tests look it up in the library.
-FAKE_EXPORT int fake_opencl_live_objects() {
-  const fake::Live& live = fake::live();
-  return live.queues + live.memories + live.programs + live.kernels + live.events;
+FAKE_EXPORT const fake::Control* fake_opencl_control() {
+  return &fake::control();
 }
 // NOLINTEND(readability-identifier-naming)

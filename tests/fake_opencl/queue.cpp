@@ -2,8 +2,6 @@
 
 #include <chrono>
 
-#include "faults.hpp"
-
 namespace fake {
 
 std::uint64_t device_clock() {
@@ -15,7 +13,9 @@ std::uint64_t device_clock() {
 }  // namespace fake
 
 _cl_command_queue::_cl_command_queue(cl_context of, cl_command_queue_properties with)
-    : Object(&fake::live().queues), context(of), properties(with) {
+    : context(of),
+      properties(with),
+      losses_before(of->device->misbehaviour.losses.load(std::memory_order_relaxed)) {
   context->retain();
   worker_ = std::thread([this] { work(); });
 }
@@ -41,7 +41,11 @@ void _cl_command_queue::enqueue(std::unique_ptr<fake::Command> command) {
 cl_int _cl_command_queue::finish() const {
   const std::uint64_t all = enqueued_.load(std::memory_order_relaxed);
   fake::wait_until([&] { return done_.load(std::memory_order_acquire) >= all; });
-  return fake::lost() ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
+  return lost() ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
+}
+
+bool _cl_command_queue::lost() const {
+  return context->device->misbehaviour.losses.load(std::memory_order_relaxed) != losses_before;
 }
 
 void _cl_command_queue::work() {
@@ -64,14 +68,41 @@ void _cl_command_queue::execute(fake::Command& command) const {
   for (const auto& event : command.after) {
     fake::wait_until([&] { return event->status.load(std::memory_order_acquire) <= CL_COMPLETE; });
   }
-  const fake::Fate fate = fake::next_fate();
-  fake::wait_until([&] { return fate != fake::Fate::hangs; });
+  if (command.event.get() != nullptr) command.event->reach(CL_SUBMITTED);
+  const fake::Misbehaviour& told = context->device->misbehaviour;
+  fake::wait_until([&] { return lost() || !told.hangs.load(std::memory_order_relaxed); });
   const std::uint64_t start = fake::device_clock();
-  if (fate == fake::Fate::runs && command.run) command.run();
+  const bool runs = !lost();
+  if (runs && command.run) command.run();
   if (command.event.get() == nullptr) return;
   command.event->queued = command.queued;
-  command.event->start = fake::settings().lies ? 1 : start;
+  command.event->start = told.lies.load(std::memory_order_relaxed) ? 1 : start;
   command.event->end = fake::device_clock();
-  command.event->status.store(fate == fake::Fate::runs ? CL_COMPLETE : CL_OUT_OF_RESOURCES,
-                              std::memory_order_release);
+  command.event->reach(runs ? CL_COMPLETE : CL_OUT_OF_RESOURCES);
+}
+
+bool _cl_event::add(const Callback& callback) {
+  auto held = std::make_unique<Callback>(callback);
+  for (Slot& slot : slots) {
+    Callback* empty = nullptr;
+    if (!slot.callback.compare_exchange_strong(empty, held.get())) continue;
+    static_cast<void>(held.release());
+    call_back(status);
+    return true;
+  }
+  return false;
+}
+
+void _cl_event::reach(cl_int stage) {
+  status = stage;
+  call_back(stage);
+}
+
+// By the queue's thread, and by the one that adds a callback late: the first to mark it calls it.
+void _cl_event::call_back(cl_int stage) {
+  for (Slot& slot : slots) {
+    const Callback* const waiting = slot.callback;
+    if (waiting == nullptr || waiting->stage < stage || slot.called.exchange(true)) continue;
+    waiting->call(this, stage, waiting->data);
+  }
 }

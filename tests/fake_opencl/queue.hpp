@@ -38,11 +38,14 @@ struct _cl_command_queue : fake::Object {
   _cl_command_queue(cl_context of, cl_command_queue_properties with);
   ~_cl_command_queue();
   void enqueue(std::unique_ptr<fake::Command> command);
-  /// Waits for what was enqueued before. CL_OUT_OF_RESOURCES when the device is lost.
+  /// Waits for what was enqueued before. CL_OUT_OF_RESOURCES when the queue is lost.
   cl_int finish() const;
+  /// Whether the device was lost since the queue was made.
+  bool lost() const;
 
   cl_context context;
   cl_command_queue_properties properties;
+  const std::uint32_t losses_before;
 
  private:
   static constexpr std::size_t slots = 1024;

@@ -19,7 +19,7 @@ template <class Run>
 cl_int enqueue(cl_command_queue queue, const char* call, cl_bool waits, const Around& around,
                Run run) {
   if (const cl_int code = fault(call)) return code;
-  if (lost()) return CL_OUT_OF_RESOURCES;
+  if (queue->lost()) return CL_OUT_OF_RESOURCES;
   if (around.event != nullptr) *around.event = new _cl_event;
   auto command = std::make_unique<Command>(
       Command{std::move(run), Ref(around.event == nullptr ? nullptr : *around.event), {}, 0});
