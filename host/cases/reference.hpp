@@ -28,6 +28,7 @@ Expected swiglu_halves(const DoubleArray& x);
 Expected argmax(const DoubleArray& x);
 /// Exact.
 Expected gather(const DoubleArray& table, const DoubleArray& rows);
+Expected concatenate(const Doubles& parts);
 /// Blocks of 256 k and the tree.
 Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b);
 

@@ -130,6 +130,21 @@ Expected gather(const DoubleArray& table, const DoubleArray& rows) {
   return y;
 }
 
+Expected concatenate(const Doubles& parts) {
+  std::int64_t width = 0;
+  for (const DoubleArray& part : parts) width += part.shape[-1];
+  const DoubleArray& first = parts.front();
+  Expected y{first.shape.with(-1, width), first.dtype, {}, {}};
+  const std::int64_t rows = first.shape.elements(0, first.shape.rank() - 1);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (const DoubleArray& part : parts) {
+      const auto begin = part.values.begin() + row * part.shape[-1];
+      y.values.insert(y.values.end(), begin, begin + part.shape[-1]);
+    }
+  }
+  return y;
+}
+
 Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b) {
   const auto k = static_cast<std::size_t>(a.shape[-1]);
   const auto n = static_cast<std::size_t>(transpose_b ? b.shape[-2] : b.shape[-1]);

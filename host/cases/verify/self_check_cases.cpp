@@ -29,6 +29,8 @@ constexpr auto names = std::to_array<std::string_view>({
     "argmax/f16/[7, 1000]",
     "gather/f32/[2, 7]/i32",
     "gather/f16/[1]/u32",
+    "concatenate/f32/[3, 5, 33][3, 5, 1]",
+    "concatenate/f16/[7, 64][7, 3][7, 65]",
     "matmul/f32_f32/m1k64n33/normal",
     "matmul/f32_f32/m5k257n31/positive/transposed",
     "matmul/f16_f16/m8k513n64/normal",
