@@ -18,7 +18,7 @@ constexpr std::uintmax_t needed_memory = 768 * mebibyte;
 constexpr std::uintmax_t needed_address_space = 6144 * mebibyte;
 constexpr std::uintmax_t unlimited = std::numeric_limits<std::uintmax_t>::max();
 
-SystemCheck check_clmx_cache(const SystemView& system) {
+SystemCheck check_clmx_cache(const SystemView& system, std::uintmax_t needed) {
   const std::string name = "clmx's cache";
   if (system.variable("CLMX_CACHE").value_or("on") == "off") return fine(name, "off: CLMX_CACHE");
   const auto folder = wanted_cache_directory(system.variable);
@@ -26,7 +26,7 @@ SystemCheck check_clmx_cache(const SystemView& system) {
   if (!folder) {
     return trouble(name, "HOME is not set, kernels are compiled anew at every start", cure);
   }
-  std::string problem = cache_trouble(*folder, comfortable_cache_space);
+  std::string problem = cache_trouble(*folder, needed);
   std::error_code error;
   if (problem.empty() && fs::is_directory(*folder, error) && !belongs_to_us_alone(*folder)) {
     return trouble(name, folder->string() + " is not used: others can write to it",
@@ -93,10 +93,18 @@ std::vector<SystemCheck> check_host(const SystemView& system, const Drivers& dri
     checks.push_back(check_pocl_cache(system, comfortable_cache_space));
     checks.push_back(check_linker(system));
   }
-  checks.push_back(check_clmx_cache(system));
+  checks.push_back(check_clmx_cache(system, comfortable_cache_space));
   checks.push_back(check_memory(system));
   checks.push_back(check_limits(system));
   return checks;
+}
+
+SystemCheck kernel_cache(const SystemView& system) {
+  return check_clmx_cache(system, kernel_space);
+}
+
+SystemCheck kernel_cache() {
+  return kernel_cache(SystemView{.variable = environment, .probe = {}});
 }
 
 }  // namespace clmx

@@ -39,6 +39,8 @@ std::vector<SystemCheck> check_gpus(const SystemView& system, const Drivers& dri
 
 constexpr std::uintmax_t mebibyte = std::uintmax_t{1} << 20;
 /// What a cache of kernels takes with all of them.
+/// The files of one kernel, with room.
+constexpr std::uintmax_t kernel_space = mebibyte;
 constexpr std::uintmax_t comfortable_cache_space = 64 * mebibyte;
 
 /// Why a cache of so many bytes cannot be kept in the folder, which need not exist yet; else "".

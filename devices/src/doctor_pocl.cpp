@@ -14,9 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The files of one kernel, with room.
-constexpr std::uintmax_t kernel_space = mebibyte;
-
 fs::path pocl_cache(const SystemView& system) {
   if (const auto folder = system.variable("POCL_CACHE_DIR")) return *folder;
   if (const auto cache = system.variable("XDG_CACHE_HOME")) return fs::path(*cache) / "pocl/kcache";

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "clmx/devices/doctor.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/self_check.hpp"
 #include "clmx/nn/model_file.hpp"
@@ -26,6 +27,13 @@ void mention_problems() {
     if (lacks_nothing(problem)) continue;
     std::cerr << "passed over: " << problem.where << ": " << problem.reason << '\n';
   }
+}
+
+void mention_cache() {
+  const SystemCheck cache = kernel_cache();
+  if (cache.ok) return;
+  std::cerr << "compiled kernels are not kept: " << cache.name << ' ' << cache.found
+            << "; cure: " << cache.cure << '\n';
 }
 
 void refuse_problems() {
@@ -66,6 +74,7 @@ void CommonOptions::add_to(CLI::App& app) {
 }
 
 std::vector<Device> CommonOptions::listed_devices() const {
+  if (verbosity > 0) mention_cache();
   if (is_strict()) refuse_problems();
   const std::string selectors = selectors_of(*this);
   if (!selectors.empty()) return Device::select_list(selectors);

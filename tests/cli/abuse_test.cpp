@@ -66,9 +66,28 @@ class Abuse : public testing::Test {
     EXPECT_THAT(ended.err, HasSubstr(word));
   }
 
+  // With -v one line says that kernels are not kept, and why; without it none.
+  void expect_told_of_cache(const std::string& cache, const std::string& why) const {
+    Program program;
+    give_environment(program);
+    program.environment["CLMX_CACHE_DIR"] = path(cache);
+    const Ended told = program.run({"devices", "-v"});
+    EXPECT_THAT(told.err, HasSubstr("compiled kernels are not kept: clmx's cache " + path(cache)));
+    EXPECT_THAT(told.err, HasSubstr(why));
+    EXPECT_THAT(program.run({"devices"}).err, Not(HasSubstr("are not kept")));
+  }
+
   const TempFolder folder_;
   const TinyChatModel model_;
 };
+
+TEST_F(Abuse, AnUnusableCacheIsMentionedWhenAsked) {
+  folder_.write("file", "");
+  expect_told_of_cache("file/below", "is not a folder");
+  Program program;
+  give_environment(program);
+  EXPECT_THAT(program.run({"devices", "-v"}).err, Not(HasSubstr("are not kept")));
+}
 
 TEST_F(Abuse, WithoutHomeDevicesWorkAndTheDefaultModelIsAnError) {
   for (const Device& device : test_devices()) {
@@ -129,6 +148,7 @@ TEST_F(Abuse, AFullDiskIsNamedOrWorkedAround) {
     }
     const Ended without_cache = logits(selector, {{"CLMX_CACHE_DIR", path("disk/clmx")}});
     EXPECT_EQ(without_cache.status, ok) << without_cache.err;
+    expect_told_of_cache("disk/clmx", "only 0 MiB are free");
     const std::size_t before = disk.files();
     const Ended no_room = logits(selector, {}, path("disk/out.safetensors"));
     EXPECT_EQ(no_room.status, other) << no_room.err;

@@ -65,6 +65,13 @@ std::optional<SystemCheck> lacking(const SystemView& system, const DeviceInfo& d
 /// The same for the system that this process runs on.
 std::optional<SystemCheck> lacking(const DeviceInfo& device);
 
+/// How clmx's cache of compiled kernels is: not ok where kernels would not be kept for the next
+/// start, because it cannot be written to or has no room for one; `found` says why. Ok when it is
+/// switched off. Changes nothing.
+SystemCheck kernel_cache(const SystemView& system);
+/// The same for the system that this process runs on.
+SystemCheck kernel_cache();
+
 /// "Intel GPU 0000:00:02.0 has no OpenCL driver: ..." for a GPU on the PCI bus while no device is a
 /// GPU; nothing otherwise. Starts no process.
 std::optional<std::string> unused_gpu(const SystemView& system, std::span<const Device> devices);
