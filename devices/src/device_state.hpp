@@ -55,8 +55,9 @@ std::vector<DeviceState*> all_device_states();
 
 /// True once the process has begun to end: OpenCL objects are then left alone.
 bool process_ends();
-/// Has queues finished and binaries saved when the process ends, by exit or quick_exit. Exit handlers run in reverse, and
-/// ours must come before the drivers': called again after each first use of a part of a driver.
+/// Has queues finished and binaries saved when the process ends, by exit or quick_exit. Exit
+/// handlers run in reverse, and ours must come before the drivers': called again after each first
+/// use of a part of a driver.
 void finish_at_exit();
 
 /// Takes an OpenCL object over for the rest of the process.
