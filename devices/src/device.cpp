@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdlib>
 
@@ -20,7 +22,24 @@ void finish_everything() {
   }
 }
 
+// exit() ends its thread's own objects before it calls any handler, and so before the static
+// objects go that a driver's compiler made on a thread of the driver's, after our last handler was
+// registered: work that is still pending can be waited for here only. Of the main thread alone, as
+// other threads' objects end with the thread.
+struct FinishAheadOfHandlers {
+  ~FinishAheadOfHandlers() {
+    if (forked() || ending) return;
+    for (DeviceState* const state : all_device_states()) state->streams.finish_all();
+    std::atexit(finish_everything);
+  }
+};
+
 }  // namespace
+
+void finish_ahead_of_handlers() {
+  if (::getpid() != ::gettid()) return;
+  [[maybe_unused]] static thread_local const FinishAheadOfHandlers arranged;
+}
 
 bool process_ends() {
   return ending || forked();
@@ -51,7 +70,9 @@ Stream DeviceState::default_stream() {
 }
 
 std::span<const Device> Device::all() {
-  return devices().handles;
+  const Devices& all = devices();
+  finish_ahead_of_handlers();
+  return all.handles;
 }
 
 std::span<const DeviceProblem> Device::problems() {
@@ -67,6 +88,7 @@ bool Device::wraps_host_memory() const {
 }
 
 Stream Device::new_stream(StreamOptions options) const {
+  finish_ahead_of_handlers();
   return Stream(std::make_shared<StreamState>(*state_, options));
 }
 

@@ -59,6 +59,8 @@ bool process_ends();
 /// handlers run in reverse, and ours must come before the drivers': called again after each first
 /// use of a part of a driver.
 void finish_at_exit();
+/// On the main thread: has queues finished before any exit handler runs.
+void finish_ahead_of_handlers();
 
 /// Takes an OpenCL object over for the rest of the process.
 template <class Object>

@@ -34,9 +34,10 @@ std::chrono::milliseconds hang_limit();
 /// Whether DeviceHung was thrown in this process: it should leave by std::_Exit.
 ///
 /// Any other end, by std::exit or a return from main, as by std::quick_exit, first finishes what is
-/// enqueued on every stream and saves built kernels. std::quick_exit passes over the drivers' own
-/// exit handlers, in which a worker thread that still runs has been seen to crash a process whose
-/// work was done: flush the standard streams and prefer it in programs.
+/// enqueued on every stream and saves built kernels. Call std::exit on the main thread: on another
+/// one with work pending, a driver that compiles just then crashes (PoCL 3.1 does), because exit
+/// handlers have destroyed what its compiler uses. std::quick_exit passes over all exit handlers:
+/// flush the standard streams and prefer it in programs.
 bool any_device_hung();
 
 /// Whether the stream takes work: false once its device failed (a dead stream).
