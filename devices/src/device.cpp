@@ -69,6 +69,13 @@ Stream DeviceState::default_stream() {
   return *default_stream_;
 }
 
+Stream DeviceState::transfer_stream() {
+  const std::lock_guard lock(default_stream_mutex_);
+  if (!transfer_stream_ || transfer_stream_->state()->dead)
+    transfer_stream_ = Stream(std::make_shared<StreamState>(*this, StreamOptions{}, "transfers"));
+  return *transfer_stream_;
+}
+
 std::span<const Device> Device::all() {
   const Devices& all = devices();
   finish_ahead_of_handlers();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,10 +28,13 @@ struct DeviceState {
   const cl::Context& context();
   bool wraps_host_memory();
   Stream default_stream();
+  /// For what runs beside the work of other streams; made at first use.
+  Stream transfer_stream();
 
   const DeviceInfo actual;  ///< for what depends on the driver, whatever CLMX_PRETEND says
   const DeviceInfo info;
   const cl::Device device;
+  std::atomic<bool> in_use{false};  ///< a stream of it was made
   StreamRegistry streams;
   MemoryPool pool;
   KernelTable kernels;
@@ -40,7 +44,7 @@ struct DeviceState {
   std::mutex default_stream_mutex_;
   cl::Context context_;
   bool wraps_ = false;
-  std::optional<Stream> default_stream_;
+  std::optional<Stream> default_stream_, transfer_stream_;
 };
 
 /// All devices in the stable order and what enumeration passed over; found at the first call.

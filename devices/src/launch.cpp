@@ -141,6 +141,7 @@ cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid
     const cl_int status = enqueue(stream, kernel, piece, &event());
     if (status != CL_SUCCESS) return status;
     traced.enqueued(event);
+    if (several_devices_in_use()) stream.endings.add(stream.sequence, event);
     if (has_hang_limit()) {
       stream.trail.add(stream.sequence, *state);
       stream.trail.mark(event);
@@ -164,16 +165,26 @@ cl_int enqueue_timed(StreamState& stream, const StreamKernel& kernel, const Grid
 cl_int enqueue_trailed(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
   cl::Event event;
   const bool marked = stream.trail.wants_mark() || kernel.local != piece.grid.local;
-  const cl_int status = enqueue(stream, kernel, piece, marked ? &event() : nullptr);
+  const bool kept = several_devices_in_use();
+  const cl_int status = enqueue(stream, kernel, piece, marked || kept ? &event() : nullptr);
   if (status != CL_SUCCESS) return status;
+  if (kept) stream.endings.add(stream.sequence, event);
   stream.trail.add(stream.sequence, *kernel.kernel);
   if (marked) stream.trail.mark(event);
+  return status;
+}
+
+cl_int enqueue_kept(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
+  cl::Event event;
+  const cl_int status = enqueue(stream, kernel, piece, &event());
+  if (status == CL_SUCCESS) stream.endings.add(stream.sequence, event);
   return status;
 }
 
 cl_int enqueue_as_asked(StreamState& stream, const StreamKernel& kernel, const GridPiece& piece) {
   if (stream.measures()) return enqueue_timed(stream, kernel, piece);
   if (has_hang_limit()) return enqueue_trailed(stream, kernel, piece);
+  if (several_devices_in_use()) return enqueue_kept(stream, kernel, piece);
   return enqueue(stream, kernel, piece, nullptr);
 }
 

@@ -20,16 +20,17 @@ cl::CommandQueue new_queue(DeviceState& device, bool device_clock) {
 
 }  // namespace
 
-StreamState::StreamState(DeviceState& stream_device, StreamOptions options)
+StreamState::StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role)
     : device(stream_device),
       number(stream_device.streams.reserve()),
-      trace(StreamTrace::start(stream_device.info, number)),
+      trace(StreamTrace::start(stream_device.info, role, number)),
       profiling(options.profiling),
       device_clock(measures() && stream_device.info.timer_resolution_ns > 0),
       synchronous(environment("CLMX_SYNC").value_or("0") != "0"),
       paced(is_paced(stream_device.info)),
       queue(new_queue(stream_device, device_clock)) {
   device.streams.add(*this);
+  if (!device.in_use.exchange(true)) count_device_in_use();
 }
 
 StreamState::~StreamState() {
@@ -37,6 +38,7 @@ StreamState::~StreamState() {
   if (!finished) {
     leave_alone(std::move(queue));
     for (StreamKernel& kernel : kernels) leave_alone(std::move(kernel.object));
+    endings.abandon();
     for (Staged& copy : staged) leave_alone(std::move(copy.bytes));
     for (Sample& sample : samples) leave_alone(std::move(sample.event));
     leave_alone(trace);
@@ -167,6 +169,7 @@ void Stream::flush() const {
 void StreamState::drop_completed() {
   while (!staged.empty() && staged.front().sequence <= completed) staged.pop_front();
   trail.drop_until(completed);
+  endings.drop_until(completed);
 }
 
 bool is_alive(const Stream& stream) {

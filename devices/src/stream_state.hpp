@@ -13,6 +13,7 @@
 #include "error_report.hpp"
 #include "hang.hpp"
 #include "kernel_state.hpp"
+#include "launch_events.hpp"
 #include "pacing.hpp"
 #include "stream_trace.hpp"
 
@@ -33,8 +34,11 @@ struct StreamKernel {
   Pace pace;
 };
 
+/// Writes up to this size are copied and left pending; larger ones wait instead.
+constexpr std::size_t staged_write_bytes = std::size_t{256} << 10;
+
 struct StreamState : std::enable_shared_from_this<StreamState> {
-  StreamState(DeviceState& stream_device, StreamOptions options);
+  StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role = "stream");
   StreamState(const StreamState&) = delete;
   StreamState& operator=(const StreamState&) = delete;
   ~StreamState();
@@ -77,6 +81,7 @@ struct StreamState : std::enable_shared_from_this<StreamState> {
   const KernelState* last_launched = nullptr;
   double unflushed_seconds = 0;  ///< of launches on a paced stream since the last flush
   LaunchTrail trail;
+  LaunchEvents endings;
   std::string loss;  ///< why the stream is dead
   ErrorReports reports;
   struct Staged {

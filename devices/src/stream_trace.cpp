@@ -22,11 +22,12 @@ std::int64_t device_time(const cl::Event& event, cl_profiling_info name) {
 
 }  // namespace
 
-std::shared_ptr<StreamTrace> StreamTrace::start(const DeviceInfo& device, std::uint32_t stream) {
+std::shared_ptr<StreamTrace> StreamTrace::start(const DeviceInfo& device, std::string_view role,
+                                                std::uint32_t stream) {
   if (!tracing()) return nullptr;
   TraceRecorder& recorder = TraceRecorder::instance();
   auto trace = std::make_shared<StreamTrace>(
-      recorder.new_track(device.selector, clmx::join("stream ", stream)));
+      recorder.new_track(device.selector, clmx::join(role, ' ', stream)));
   recorder.join(trace);
   return trace;
 }

@@ -20,7 +20,8 @@ class StreamTrace {
  public:
   explicit StreamTrace(std::uint32_t track) : track_(track) {}
   /// Of a new stream; nothing unless tracing.
-  static std::shared_ptr<StreamTrace> start(const DeviceInfo& device, std::uint32_t stream);
+  static std::shared_ptr<StreamTrace> start(const DeviceInfo& device, std::string_view role,
+                                            std::uint32_t stream);
 
   std::uint32_t track() const { return track_; }
   /// The command was enqueued; `done` will tell when it ran.

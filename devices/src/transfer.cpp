@@ -8,9 +8,6 @@
 namespace clmx {
 namespace {
 
-// Writes up to this size are copied and left pending; larger ones wait instead.
-constexpr std::size_t staged_write_bytes = std::size_t{256} << 10;
-
 // Checks the window and that the stream can use the buffer.
 void check_window(StreamState& stream, const Buffer& buffer, std::size_t offset, std::size_t bytes,
                   std::string_view op) {

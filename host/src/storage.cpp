@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "clmx/devices/failure.hpp"
+#include "clmx/devices/passage.hpp"
 #include "device_transfers.hpp"
 
 namespace clmx {
@@ -82,6 +83,17 @@ Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t 
   return {replica->buffer, begin - replica->begin};
 }
 
+Storage::Replica& Storage::write_copy(const Stream& stream, std::size_t begin,
+                                      std::span<const std::byte> bytes) {
+  const Buffer buffer = Buffer::allocate_unpooled(stream.device(), bytes.size());
+  const Stream way = way_in(stream, bytes.size());
+  way.write(buffer, 0, bytes);
+  replicas_.push_back({buffer, way, std::nullopt, begin});
+  // What took another way has arrived.
+  if (!(way == stream)) replicas_.back().written = Event();
+  return replicas_.back();
+}
+
 Storage::Replica& Storage::copy_from_host(const Stream& stream, std::size_t begin,
                                           std::size_t bytes) {
   const Device device = stream.device();
@@ -90,10 +102,7 @@ Storage::Replica& Storage::copy_from_host(const Stream& stream, std::size_t begi
     replicas_.push_back({Buffer::wrap(device, {part, host_->owner}), stream, Event(), begin});
     return replicas_.back();
   }
-  const Buffer buffer = Buffer::allocate_unpooled(device, bytes);
-  if (buffer.size() > 0) stream.write(buffer, 0, part);
-  replicas_.push_back({buffer, stream, std::nullopt, begin});
-  return replicas_.back();
+  return write_copy(stream, begin, part);
 }
 
 void Storage::require_transfers(const Stream& stream, std::size_t bytes) {
@@ -114,16 +123,15 @@ Storage::Replica& Storage::copy_from_device(const Stream& stream, std::size_t be
     replicas_.push_back({Buffer::allocate_unpooled(to, 0), stream, Event(), begin});
     return replicas_.back();
   }
-  auto mapped = std::make_shared<const MappedBuffer>(
-      found.writer.map(found.buffer, begin - found.begin, bytes));
+  const Stream way = way_out(found.writer, found.buffer);
+  auto mapped =
+      std::make_shared<const MappedBuffer>(way.map(found.buffer, begin - found.begin, bytes));
   const bool shared = from.wraps_host_memory() && to.wraps_host_memory();
   if (shared) {
     const HostBytes pages{{mapped->data(), bytes}, mapped};
     replicas_.push_back({Buffer::wrap(to, pages), stream, Event(), begin});
   } else {
-    const Buffer buffer = Buffer::allocate_unpooled(to, bytes);
-    stream.write(buffer, 0, {mapped->data(), bytes});
-    replicas_.push_back({buffer, stream, std::nullopt, begin});
+    write_copy(stream, begin, {mapped->data(), bytes});
   }
   note({from, to, bytes, shared});
   return replicas_.back();
@@ -136,7 +144,7 @@ void Storage::read(std::size_t offset, std::span<std::byte> to) {
     return;
   }
   const Replica found = source_to_read(offset, to.size());
-  found.writer.read(found.buffer, offset - found.begin, to);
+  way_out(found.writer, found.buffer).read(found.buffer, offset - found.begin, to);
 }
 
 HostBytes Storage::map(std::size_t offset, std::size_t bytes,
@@ -144,8 +152,9 @@ HostBytes Storage::map(std::size_t offset, std::size_t bytes,
   if (bytes == 0) return {{}, self};
   if (host_) return {host_->bytes.subspan(offset, bytes), self};
   const Replica found = source_to_read(offset, bytes);
-  auto mapped = std::make_shared<const MappedBuffer>(
-      found.writer.map(found.buffer, offset - found.begin, bytes));
+  const Stream way = way_out(found.writer, found.buffer);
+  auto mapped =
+      std::make_shared<const MappedBuffer>(way.map(found.buffer, offset - found.begin, bytes));
   return {{mapped->data(), mapped->size()}, mapped};
 }
 

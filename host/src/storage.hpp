@@ -45,6 +45,8 @@ class Storage {
   Replica source_to_read(std::size_t begin, std::size_t bytes);
   void drop_lost();
   void order(Replica& replica, const Stream& reader);
+  /// A new replica with a copy of the bytes, for `stream` to read.
+  Replica& write_copy(const Stream& stream, std::size_t begin, std::span<const std::byte> bytes);
   Replica& copy_from_host(const Stream& stream, std::size_t begin, std::size_t bytes);
   void require_transfers(const Stream& stream, std::size_t bytes);
   Replica& copy_from_device(const Stream& stream, std::size_t begin, std::size_t bytes);

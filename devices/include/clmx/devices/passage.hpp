@@ -1,0 +1,20 @@
+#pragma once
+
+#include "clmx/devices/stream.hpp"
+
+namespace clmx {
+
+/// Where bytes that only `writer` wrote are best read: waits for the writer's last command that
+/// uses the buffer, then returns the device's transfer stream, on which a read or map runs beside
+/// the writer's later work. Returns `writer` itself, without waiting, where that command cannot be
+/// told from later ones: while one device is in use in the process, launches leave no events.
+///
+/// Throws DeviceError when the writer's work failed.
+Stream way_out(const Stream& writer, const Buffer& buffer);
+
+/// Where bytes of the host are best written to a new buffer that `user` will read: `user` for few,
+/// since their write does not wait; for many the device's transfer stream, where the write waits
+/// for no work of the user's and is done when it returns.
+Stream way_in(const Stream& user, std::size_t bytes);
+
+}  // namespace clmx
