@@ -41,6 +41,21 @@ bool wait_until(StreamState& stream, std::uint64_t last) {
   return true;
 }
 
+// Runs `take(way)`. A device that is lost to the transfer stream is lost to the writer.
+template <class Take>
+auto take_out(const Stream& writer, const Buffer& buffer, Take take) {
+  const Stream way = way_out(writer, buffer);
+  try {
+    return take(way);
+  } catch (const DeviceError& error) {
+    if (way.state()->dead && !writer.state()->dead) {
+      const std::lock_guard lock(writer.state()->mutex);
+      writer.state()->die(error.what());
+    }
+    throw;
+  }
+}
+
 }  // namespace
 
 bool several_devices_in_use() {
@@ -79,6 +94,17 @@ Stream way_out(const Stream& writer, const Buffer& buffer) {
   const std::uint64_t last = last_use(stream, buffer);
   if (last == 0 || !wait_until(stream, last)) return writer;
   return stream.device.transfer_stream();
+}
+
+void read_out(const Stream& writer, const Buffer& from, std::size_t offset,
+              std::span<std::byte> bytes) {
+  take_out(writer, from, [&](const Stream& way) { way.read(from, offset, bytes); });
+}
+
+MappedBuffer map_out(const Stream& writer, const Buffer& buffer, std::size_t offset,
+                     std::size_t bytes) {
+  return take_out(writer, buffer,
+                  [&](const Stream& way) { return way.map(buffer, offset, bytes); });
 }
 
 Stream way_in(const Stream& user, std::size_t bytes) {

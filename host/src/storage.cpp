@@ -123,9 +123,8 @@ Storage::Replica& Storage::copy_from_device(const Stream& stream, std::size_t be
     replicas_.push_back({Buffer::allocate_unpooled(to, 0), stream, Event(), begin});
     return replicas_.back();
   }
-  const Stream way = way_out(found.writer, found.buffer);
-  auto mapped =
-      std::make_shared<const MappedBuffer>(way.map(found.buffer, begin - found.begin, bytes));
+  auto mapped = std::make_shared<const MappedBuffer>(
+      map_out(found.writer, found.buffer, begin - found.begin, bytes));
   const bool shared = from.wraps_host_memory() && to.wraps_host_memory();
   if (shared) {
     const HostBytes pages{{mapped->data(), bytes}, mapped};
@@ -144,7 +143,7 @@ void Storage::read(std::size_t offset, std::span<std::byte> to) {
     return;
   }
   const Replica found = source_to_read(offset, to.size());
-  way_out(found.writer, found.buffer).read(found.buffer, offset - found.begin, to);
+  read_out(found.writer, found.buffer, offset - found.begin, to);
 }
 
 HostBytes Storage::map(std::size_t offset, std::size_t bytes,
@@ -152,9 +151,8 @@ HostBytes Storage::map(std::size_t offset, std::size_t bytes,
   if (bytes == 0) return {{}, self};
   if (host_) return {host_->bytes.subspan(offset, bytes), self};
   const Replica found = source_to_read(offset, bytes);
-  const Stream way = way_out(found.writer, found.buffer);
-  auto mapped =
-      std::make_shared<const MappedBuffer>(way.map(found.buffer, offset - found.begin, bytes));
+  auto mapped = std::make_shared<const MappedBuffer>(
+      map_out(found.writer, found.buffer, offset - found.begin, bytes));
   return {{mapped->data(), mapped->size()}, mapped};
 }
 

@@ -12,6 +12,13 @@ namespace clmx {
 /// Throws DeviceError when the writer's work failed.
 Stream way_out(const Stream& writer, const Buffer& buffer);
 
+/// Stream::read and Stream::map on way_out(): as on `writer`, which is dead too where the transfer
+/// finds the device lost.
+void read_out(const Stream& writer, const Buffer& from, std::size_t offset,
+              std::span<std::byte> bytes);
+MappedBuffer map_out(const Stream& writer, const Buffer& buffer, std::size_t offset,
+                     std::size_t bytes);
+
 /// Where bytes of the host are best written to a new buffer that `user` will read: `user` for few,
 /// since their write does not wait; for many the device's transfer stream, where the write waits
 /// for no work of the user's and is done when it returns.
