@@ -70,9 +70,15 @@ Stream DeviceState::default_stream() {
 }
 
 Stream DeviceState::transfer_stream() {
+  std::optional<Stream> before;  // destroyed, which waits for it, without the lock
   const std::lock_guard lock(default_stream_mutex_);
-  if (!transfer_stream_ || transfer_stream_->state()->dead)
+  // One that was there when another stream lost the device may have lost it as well.
+  const std::uint64_t now = losses;
+  if (!transfer_stream_ || transfer_stream_->state()->dead || transfer_losses_ != now) {
+    before.swap(transfer_stream_);
+    transfer_losses_ = now;
     transfer_stream_ = Stream(std::make_shared<StreamState>(*this, StreamOptions{}, "transfers"));
+  }
   return *transfer_stream_;
 }
 

@@ -34,7 +34,8 @@ struct DeviceState {
   const DeviceInfo actual;  ///< for what depends on the driver, whatever CLMX_PRETEND says
   const DeviceInfo info;
   const cl::Device device;
-  std::atomic<bool> in_use{false};  ///< a stream of it was made
+  std::atomic<std::uint64_t> losses{0};  ///< how many of its streams died
+  std::atomic<bool> in_use{false};       ///< a stream of it was made
   StreamRegistry streams;
   MemoryPool pool;
   KernelTable kernels;
@@ -44,6 +45,7 @@ struct DeviceState {
   std::mutex default_stream_mutex_;
   cl::Context context_;
   bool wraps_ = false;
+  std::uint64_t transfer_losses_ = 0;  // when the transfer stream was made
   std::optional<Stream> default_stream_, transfer_stream_;
 };
 

@@ -118,7 +118,7 @@ void StreamState::fail_waiting(std::string_view call, cl_int code) {
 void StreamState::die(std::string why) {
   if (loss.empty()) loss = std::move(why);
   device.streams.note_loss();
-  dead = true;
+  if (!dead.exchange(true)) ++device.losses;
 }
 
 void StreamState::throw_hung() {
