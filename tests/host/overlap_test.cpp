@@ -93,7 +93,23 @@ bool runs_streams_at_once(const Device& device, const Slow& slow) {
   return true;
 }
 
+/// Whether in one of a few tries what was made before the slow kernel could be read during it. A
+/// driver that takes up what is enqueued by batches ends none of a batch before its last, and
+/// whether the slow kernel falls into the same batch is chance (Intel's runtime). So one tested
+/// device has to manage, of those that run streams at once; a read that always waits for the whole
+/// stream manages on none.
+template <class Make, class Read>
+bool overtakes_once(const Stream& stream, const Slow& slow, Make make, Read read) {
+  constexpr int tries = 4;
+  for (int i = 0; i < tries; ++i) {
+    const Array made = make();
+    if (overtakes(stream, slow, [&] { read(made); })) return true;
+  }
+  return false;
+}
+
 TEST(Overlap, AnotherDeviceAndTheHostReadBeforeLaterWorkOfTheProducerEnds) {
+  int able = 0, read_by_device = 0, read_by_host = 0;
   for (const Device& device : test_devices()) {
     const std::optional<Device> reader = another(device);
     if (!reader) continue;
@@ -105,18 +121,24 @@ TEST(Overlap, AnotherDeviceAndTheHostReadBeforeLaterWorkOfTheProducerEnds) {
     const Array warm = doubled(device, producing, values);
     static_cast<void>(add(warm, warm, reading).to_vector<float>());
 
-    Array made = doubled(device, producing, values);
-    std::vector<float> seen;
-    const bool overtook =
-        overtakes(producing, slow, [&] { seen = add(made, made, reading).to_vector<float>(); });
-    EXPECT_EQ(seen, scaled(values, 4)) << device.info().selector;
-    EXPECT_TRUE(overtook || !at_once) << device.info().selector;
-
-    made = doubled(device, producing, values);
-    const bool host_overtook = overtakes(producing, slow, [&] { seen = made.to_vector<float>(); });
-    EXPECT_EQ(seen, scaled(values, 2)) << device.info().selector;
-    EXPECT_TRUE(host_overtook || !at_once) << device.info().selector;
+    const auto by_device = [&](const Array& made) {
+      EXPECT_EQ(add(made, made, reading).to_vector<float>(), scaled(values, 4));
+    };
+    const auto by_host = [&](const Array& made) {
+      EXPECT_EQ(made.to_vector<float>(), scaled(values, 2));
+    };
+    const auto make = [&] { return doubled(device, producing, values); };
+    if (!at_once) {
+      by_device(make());
+      by_host(make());
+      continue;
+    }
+    ++able;
+    read_by_device += overtakes_once(producing, slow, make, by_device) ? 1 : 0;
+    read_by_host += overtakes_once(producing, slow, make, by_host) ? 1 : 0;
   }
+  EXPECT_TRUE(able == 0 || read_by_device > 0);
+  EXPECT_TRUE(able == 0 || read_by_host > 0);
 }
 
 TEST(Overlap, AReadWaitsForLaterWritesOfTheSameBytes) {
@@ -138,6 +160,7 @@ TEST(Overlap, AReadWaitsForLaterWritesOfTheSameBytes) {
 }
 
 TEST(Overlap, AnUploadOfManyBytesDoesNotWaitForTheReadersWork) {
+  int able = 0, beside = 0;
   for (const Device& device : test_devices()) {
     const Slow slow(device);
     const bool at_once = runs_streams_at_once(device, slow);
@@ -149,9 +172,11 @@ TEST(Overlap, AnUploadOfManyBytesDoesNotWaitForTheReadersWork) {
     way.write(buffer, 0, std::as_bytes(std::span(values)));  // makes the stream's queue work
     const bool overtook =
         overtakes(user, slow, [&] { way.write(buffer, 0, std::as_bytes(std::span(values))); });
-    EXPECT_TRUE(overtook || !at_once) << device.info().selector;
     EXPECT_EQ(download(user, buffer), values);
+    able += at_once ? 1 : 0;
+    beside += at_once && overtook ? 1 : 0;
   }
+  EXPECT_TRUE(able == 0 || beside > 0);
 }
 
 }  // namespace
