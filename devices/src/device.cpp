@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 
 #include "cl_error.hpp"
 #include "device_state.hpp"
@@ -37,8 +38,9 @@ struct FinishAheadOfHandlers {
 }  // namespace
 
 void finish_ahead_of_handlers() {
-  if (::getpid() != ::gettid()) return;
-  [[maybe_unused]] static thread_local const FinishAheadOfHandlers arranged;
+  // Asked once a thread: ops ask for devices all the time.
+  [[maybe_unused]] static thread_local const auto arranged =
+      ::getpid() == ::gettid() ? std::make_unique<FinishAheadOfHandlers>() : nullptr;
 }
 
 bool process_ends() {
