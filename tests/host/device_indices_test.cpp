@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 
+#include "devices/test_kernels.hpp"
 #include "ops_support.hpp"
 
 // Indices that a device computed: nobody can check them at the call.
@@ -32,26 +33,17 @@ QuantizedWeight weight() {
   return random_weight(table_rows, 64, {{QuantizationMode::affine, 32, 4}, DType::f32}, 2);
 }
 
-/// What `call` throws as an ArgumentError, else "".
-template <class Call>
-std::string refusal(Call call) {
-  try {
-    call();
-  } catch (const ArgumentError& error) {
-    return error.what();
-  }
-  return {};
-}
-
 template <Element T>
 void expect_reported(T index, const Stream& stream) {
   const std::string named = " index " + std::to_string(index) + ",";
   const std::string where = stream.device().info().selector + named;
   const std::vector<T> rows{0, 6, index, 3};
   const Array dense = gather(table(), computed(rows, stream), stream);
-  EXPECT_THAT(refusal([&] { dense.to_vector<float>(); }), HasSubstr("[gather]" + named)) << where;
+  EXPECT_THAT(message_of<ArgumentError>([&] { dense.to_vector<float>(); }),
+              HasSubstr("[gather]" + named))
+      << where;
   const Array decoded = gather_dequantize(computed(rows, stream), weight(), {}, stream);
-  EXPECT_THAT(refusal([&] { decoded.to_vector<float>(); }),
+  EXPECT_THAT(message_of<ArgumentError>([&] { decoded.to_vector<float>(); }),
               HasSubstr("[gather_dequantize]" + named))
       << where;
 }
@@ -92,8 +84,8 @@ TEST(DeviceIndices, AreReportedByWhateverWaitsNextAndOnlyOnce) {
     for (const auto& wait : waits) {
       const Array out = gather(table(), computed<std::int32_t>({70}, stream), stream);
       gather(table(), computed<std::int32_t>({71}, stream), stream);
-      EXPECT_THAT(refusal(wait), HasSubstr(" 70,")) << "the first one stays";
-      for (const auto& later : waits) EXPECT_EQ(refusal(later), "");
+      EXPECT_THAT(message_of<ArgumentError>(wait), HasSubstr(" 70,")) << "the first one stays";
+      for (const auto& later : waits) EXPECT_EQ(message_of<ArgumentError>(later), "");
       EXPECT_EQ(bits_of(out), bits_of(table().rows(6, 7))) << "clamped";
     }
   }
@@ -104,10 +96,10 @@ TEST(DeviceIndices, AreReportedByACopyToAnotherDevice) {
   const Stream stream = devices.front().new_stream();
   const Array out = gather(table(), computed<std::int32_t>({-9}, stream), stream);
   if (devices.size() == 1) {
-    EXPECT_THAT(refusal([&] { stream.synchronize(); }), HasSubstr(" -9,"));
+    EXPECT_THAT(message_of<ArgumentError>([&] { stream.synchronize(); }), HasSubstr(" -9,"));
     return;
   }
-  EXPECT_THAT(refusal([&] { add(out, out, devices.back()); }), HasSubstr(" -9,"));
+  EXPECT_THAT(message_of<ArgumentError>([&] { add(out, out, devices.back()); }), HasSubstr(" -9,"));
   EXPECT_EQ(bits_of(cast(out, DType::f32, devices.back())), bits_of(table().rows(0, 1)));
 }
 
@@ -120,7 +112,7 @@ int reports_of_a_thread(const Device& device, std::int32_t bad, bool fails) {
   for (int i = 0; i < 20; ++i) {
     const std::int32_t index = fails && i % 2 == 0 ? bad : 5;
     const Array out = gather(rows, computed<std::int32_t>({index}, stream), stream);
-    const std::string said = refusal([&] { out.to_vector<float>(); });
+    const std::string said = message_of<ArgumentError>([&] { out.to_vector<float>(); });
     if (said.empty()) continue;
     reports += said.find(' ' + std::to_string(bad) + ',') != std::string::npos ? 1 : 1000;
   }
@@ -147,8 +139,9 @@ TEST(DeviceIndices, AreReportedToOneOfTheThreadsThatShareAStream) {
       const Array out = gather(table(), computed<std::int32_t>({99}, stream), stream);
       std::vector<std::future<std::string>> threads;
       for (int i = 0; i < 4; ++i) {
-        threads.push_back(std::async(std::launch::async,
-                                     [&] { return refusal([&] { out.to_vector<float>(); }); }));
+        threads.push_back(std::async(std::launch::async, [&] {
+          return message_of<ArgumentError>([&] { out.to_vector<float>(); });
+        }));
       }
       int reports = 0;
       for (auto& thread : threads) reports += thread.get().empty() ? 0 : 1;
