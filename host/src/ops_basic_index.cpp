@@ -4,6 +4,7 @@
 #include "clmx/devices/error_word.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 #include "ops_basic_tuning.hpp"
 #include "row_parts.hpp"
 
@@ -49,6 +50,8 @@ Array argmax(const Array& x, StreamOrDevice s) {
   const DeviceInfo& device = stream.device().info();
   const bool wide = prefers_vectors(device);
   const std::size_t group = wide ? 1 : choose_reduction_group(device, width);
+  const auto shares = static_cast<std::int64_t>(wide ? 16 : group);
+  require_turns(stream.device(), width / shares + 2 * shares, "argmax", "a last axis", width);
   const Constants constants{{"X", x.dtype()}, {"WIDE", wide}, {"GROUP", group}};
   const Kernel kernel = stream.device().kernel({kernels(), "argmax.cl", "argmax", constants});
   const Grid grid = Grid::groups(static_cast<std::size_t>(out.size()), 1, 1, group);

@@ -1,6 +1,7 @@
 #include "checks.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 #include "ops_basic_tuning.hpp"
 #include "row_parts.hpp"
 
@@ -38,6 +39,12 @@ MatmulShape matmul_shape(const Array& a, const Array& b, bool transpose_b) {
   return shape;
 }
 
+void check_turns(const Stream& stream, std::int64_t k) {
+  constexpr std::int64_t k_per_block = 256;
+  require_turns(stream.device(), turns_of_sum(k, k / k_per_block + 1), "matmul", "an inner size",
+                k);
+}
+
 }  // namespace
 
 Array matmul(const Array& a, const Array& b, bool transpose_b, StreamOrDevice s) {
@@ -45,6 +52,7 @@ Array matmul(const Array& a, const Array& b, bool transpose_b, StreamOrDevice s)
   const Stream stream = s.resolve();
   Array out = Array::empty(a.shape().with(-1, shape.n), promote(a.dtype(), b.dtype()), stream);
   if (out.size() == 0) return out;
+  check_turns(stream, shape.k);
 
   const MatmulTuning tuning = choose_matmul(stream.device().info(), shape.m);
   const Constants constants{{"A", a.dtype()},      {"B", b.dtype()},

@@ -5,6 +5,7 @@
 #include "clmx/host/ops_basic.hpp"
 #include "clmx/host/ops_quantized.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 #include "quantized_checks.hpp"
 #include "quantized_product.hpp"
 
@@ -20,10 +21,20 @@ Array empty_sums(const Product& p, const Stream& stream) {
   return cast(p.bias ? add(zeros, *p.bias, stream) : zeros, p.result, stream);
 }
 
+/// Over the codes, the words that hold them and the groups, each with a last look at its end.
+void check_turns(const Product& p, const Device& device) {
+  constexpr std::int64_t k_per_block = 256;
+  const std::int64_t words = p.w.packed().shape(-1), groups = p.shape.k / p.w.params().group();
+  require_turns(device,
+                turns_of_sum(p.shape.k + 2 * words + 3 * groups, p.shape.k / k_per_block + 1), op,
+                "an inner size", p.shape.k);
+}
+
 Array run(const Product& p, const Stream& stream) {
   if (p.shape.m == 0 || p.shape.n == 0)
     return Array::empty({p.shape.m, p.shape.n}, p.result, stream);
   if (p.shape.k == 0) return empty_sums(p, stream);
+  check_turns(p, stream.device());
   const DeviceInfo& device = stream.device().info();
   const ProductTuning tuning =
       p.keeps_weight ? choose_product(device, p.shape) : choose_plain(device);

@@ -3,6 +3,7 @@
 #include "checks.hpp"
 #include "clmx/host/ops_transformer.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 #include "ops_transformer_tuning.hpp"
 
 namespace clmx {
@@ -60,6 +61,13 @@ AttentionShape attention_shape(const Array& q, const Array& k, const Array& v, s
           .kv_batch = kv_heads * room,
           .causal = options.causal,
           .scale = options.scale};
+}
+
+/// The longest loops: over the keys twice for the weights, over the head size for the scores.
+void check_turns(const Device& device, const AttentionShape& shape) {
+  const std::int64_t blocks = shape.keys / keys_per_block + 1;
+  require_turns(device, turns_of_sum(2 * shape.keys, blocks), op, "a number of keys", shape.keys);
+  require_turns(device, shape.dim + 32, op, "a head size", shape.dim);
 }
 
 struct Operands {
@@ -124,6 +132,7 @@ Array attend(const Array& q, const Array& k, const Array& v, const AttentionShap
   if (out.size() == 0) return out;
   require(shape.keys > 0, op, "there are queries but no keys");
   require(shape.keys <= most_keys, op, shape.keys, " keys are more than ", most_keys);
+  check_turns(stream.device(), shape);
   const AttentionTuning tuning =
       choose_attention(stream.device().info(), {.heads = shape.batch * shape.kv_heads,
                                                 .rows_per_head = shape.rows_per_head(),

@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include "checks.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "clmx/host/ops_transformer.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 #include "ops_basic_tuning.hpp"
 
 namespace clmx {
@@ -25,12 +28,20 @@ struct NormLaunch {
   float per_width;
 };
 
+/// The three passes over a row: by GROUP items or vectors of 16, the
+/// sum by 16 chains.
+void check_turns(const Stream& stream, std::int64_t width, std::size_t group) {
+  const auto shares = static_cast<std::int64_t>(std::min<std::size_t>(16, group));
+  require_turns(stream.device(), 3 * (width / shares + 16), "rms_norm", "a last axis", width);
+}
+
 NormLaunch norm_launch(const Stream& stream, const Array& normed, DType x,
                        const std::optional<Array>& weight, Constants constants) {
   const DeviceInfo& device = stream.device().info();
   const std::int64_t width = normed.shape(-1), rows = normed.size() / width;
   const ShareTuning tuning = choose_rows(device, rows, width);
-  const std::size_t group = tuning.wide ? 1 : choose_reduction_group(device, width);
+  const std::size_t group = tuning.wide ? 16 : choose_reduction_group(device, width);
+  check_turns(stream, width, group);
   const Constants common{{"X", x},
                          {"W", weight ? weight->dtype() : x},
                          {"Y", normed.dtype()},

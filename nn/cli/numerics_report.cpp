@@ -51,6 +51,7 @@ Json described(const Numerics& numerics) {
   json["nan_equals_itself"] = numerics.nan_equals_itself;
   json["min_drops_nan"] = numerics.min_drops_nan;
   json["max_drops_nan"] = numerics.max_drops_nan;
+  json["loop_turns"] = {{"taken", numerics.turns}, {"of", numerics.turns_tried}};
   json["functions"] = Json::array();
   for (const FunctionAccuracy& each : numerics.functions) {
     json["functions"].push_back(
@@ -72,6 +73,7 @@ void print_numerics(const std::string& device, const Numerics& numerics) {
   rows.push_back({"NaN == NaN", numerics.nan_equals_itself ? "true" : "false"});
   rows.push_back({"fmin(NaN, 1), fmax(NaN, 1)", join(numerics.min_drops_nan ? "1" : "NaN", ", ",
                                                      numerics.max_drops_nan ? "1" : "NaN")});
+  rows.push_back({"turns of a long loop", join(numerics.turns, " of ", numerics.turns_tried)});
   std::cout << '\n';
   print_table(rows);
   rows = {{"FUNCTION", "ARGUMENTS", "WORST ULP", "AT", "ALLOWED"}};

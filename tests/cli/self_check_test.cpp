@@ -115,6 +115,8 @@ TEST_F(SelfCheckProgram, NumericsAndSpeedAreInTheDocument) {
   const json numerics = entry.at("numerics");
   EXPECT_EQ(numerics.at("fma").at("wrong"), 0);
   EXPECT_EQ(numerics.at("nan_equals_itself"), false);
+  EXPECT_GT(numerics.at("loop_turns").at("taken"), 32768);
+  EXPECT_LE(numerics.at("loop_turns").at("taken"), numerics.at("loop_turns").at("of"));
   EXPECT_GE(numerics.at("functions").size(), 10U);
   for (const json& function : numerics.at("functions")) {
     EXPECT_LE(function.at("worst_ulp"), function.at("allowed_ulp")) << function;

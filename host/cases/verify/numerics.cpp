@@ -7,6 +7,7 @@
 
 #include "case_data.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 
 namespace clmx {
 namespace {
@@ -223,6 +224,8 @@ Numerics measure_numerics(const Device& device) {
   measure_denormals(meter, found);
   measure_halves(meter, found);
   measure_nan(meter, found);
+  found.turns = static_cast<std::uint64_t>(loop_limit(device));
+  found.turns_tried = static_cast<std::uint64_t>(turns_tried);
   for (const Function& function : functions) found.functions.push_back(accuracy(meter, function));
   return found;
 }

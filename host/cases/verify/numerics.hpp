@@ -37,6 +37,7 @@ struct Numerics {
   Wrong load_half;                                    ///< all 65536 patterns
   bool nan_equals_itself = false;                     ///< wrongly
   bool min_drops_nan = false, max_drops_nan = false;  ///< fmin(NaN, 1) is 1, as OpenCL wants it
+  std::uint64_t turns = 0, turns_tried = 0;  ///< of one loop; fewer when the device ends it
   std::vector<FunctionAccuracy> functions;
 };
 

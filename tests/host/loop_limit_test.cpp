@@ -1,0 +1,99 @@
+#include "loop_limit.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ops_support.hpp"
+
+// A device that ends long loops by itself gives wrong sums and no error: ops must refuse there, and
+// be right everywhere else.
+namespace clmx {
+namespace {
+
+using namespace testing_support;
+
+Array filled(const Shape& shape, float value) {
+  return Array::from(std::vector<float>(static_cast<std::size_t>(shape.elements()), value), shape);
+}
+
+using Run = std::function<Array(std::int64_t, const Device&)>;
+
+void expect_all(const Array& result, float right) {
+  for (const float value : floats_of(result)) ASSERT_NEAR(value, right, 1e-3f);
+}
+
+/// Two sizes, the first just within 65535 turns: right(size) in all elements on every device. The
+/// second, beyond them, is refused where loops are cut.
+void expect_right_or_refused(const Run& run, const std::array<std::int64_t, 2>& sizes,
+                             const std::function<float(std::int64_t)>& right) {
+  for (const Device& device : test_devices()) {
+    SCOPED_TRACE(device.info().selector);
+    expect_all(run(sizes[0], device), right(sizes[0]));
+    if (loop_limit(device) == turns_tried) expect_all(run(sizes[1], device), right(sizes[1]));
+    if (loop_limit(device) < turns_tried) expect_refused([&] { run(sizes[1], device); });
+  }
+}
+
+float size_itself(std::int64_t size) {
+  return static_cast<float>(size);
+}
+
+TEST(LoopLimit, IsBeyondTheSizesOfModels) {
+  for (const Device& device : test_devices()) {
+    EXPECT_GT(loop_limit(device), 32768) << device.info().selector;
+    EXPECT_LE(loop_limit(device), turns_tried) << device.info().selector;
+    EXPECT_NO_THROW(require_turns(device, 32768, "op", "a size", 32768));
+  }
+}
+
+TEST(LoopLimit, RefusesLongDenseProductsOrMultipliesThem) {
+  expect_right_or_refused(
+      [](std::int64_t k, const Device& d) {
+        return matmul(filled({1, k}, 1), filled({k, 16}, 1), false, d);
+      },
+      {61000, 70000}, size_itself);
+}
+
+TEST(LoopLimit, RefusesLongQuantizedProductsOrMultipliesThem) {
+  expect_right_or_refused(
+      [](std::int64_t k, const Device& d) {
+        const std::vector<std::uint32_t> ones(count(3, k / 8), 0x11111111u);
+        const QuantizedWeight w(Array::from(ones, {3, k / 8}), filled({3, k / 64}, 1),
+                                filled({3, k / 64}, 0), {QuantizationMode::affine, 64, 4});
+        return quantized_matmul(filled({1, k}, 1), w, {}, d);
+      },
+      {48000, 81920}, size_itself);
+}
+
+TEST(LoopLimit, RefusesAttentionOverManyKeysOrAttendsToAll) {
+  expect_right_or_refused(
+      [](std::int64_t keys, const Device& d) {
+        std::vector<float> values(count(keys, 2));
+        std::fill_n(values.begin(), keys, 1.0f);  // the first half of the keys
+        return scaled_dot_product_attention(filled({1, 1, 1, 2}, 1), filled({1, 1, keys, 2}, 1),
+                                            Array::from(values, {1, 1, keys, 2}), {.scale = 1}, d);
+      },
+      {29500, 66000}, [](std::int64_t) { return 0.5f; });
+}
+
+TEST(LoopLimit, RefusesNormsOfLongRowsOrNormalizesThem) {
+  expect_right_or_refused(
+      [](std::int64_t width, const Device& d) {
+        return rms_norm(filled({1, width}, 2), std::nullopt, 0, d);
+      },
+      {349000, 1 << 21}, [](std::int64_t) { return 1.0f; });
+}
+
+TEST(LoopLimit, RefusesTheLargestOfLongRowsOrFindsIt) {
+  expect_right_or_refused(
+      [](std::int64_t width, const Device& d) {
+        std::vector<float> values(count(1, width));
+        values.back() = 1;
+        return cast(argmax(Array::from(values, {1, width}), d), DType::f32, d);
+      },
+      {1040000, 1 << 21}, [](std::int64_t width) { return static_cast<float>(width - 1); });
+}
+
+}  // namespace
+}  // namespace clmx
