@@ -39,8 +39,8 @@ std::string one_line(std::string text) {
   return text;
 }
 
-template <class Object, class Get, class Name>
-std::string text_of(Object object, Get get, Name name) {
+template <class Object, class Get>
+std::string text_of(Object object, Get get, cl_uint name) {
   std::array<char, 256> text{};
   if (get(object, name, text.size() - 1, text.data(), nullptr) != CL_SUCCESS) return "?";
   return text.data();

@@ -92,8 +92,7 @@ PretendProfile from_file(const std::string& path) {
   PretendProfile profile;
   profile.name = path;
   for (const auto& [name, value] : document.items()) {
-    const auto field = std::find_if(fields.begin(), fields.end(),
-                                    [&](const Field& known) { return known.name == name; });
+    const auto field = std::ranges::find(fields, name, &Field::name);
     require(field != fields.end(), variable, path, ": unknown field '", name, "'");
     field->take(profile, value);
   }

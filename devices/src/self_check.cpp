@@ -181,7 +181,7 @@ std::string self_check_key(const DeviceInfo& device) {
 
 std::optional<SelfCheck> stored_self_check(const DeviceInfo& device) {
   const std::string key = self_check_key(device);
-  if (const auto known = remembered().get(key)) return known;
+  if (auto known = remembered().get(key)) return known;
   const auto stored = load_binary(key);
   if (!stored) return std::nullopt;
   return decode_self_check(

@@ -1,6 +1,7 @@
 #include "trace_recorder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "clmx/devices/error.hpp"
@@ -91,8 +92,8 @@ Trace TraceRecorder::take() {
 }
 
 std::string_view to_string(TraceKind kind) {
-  constexpr std::string_view names[] = {"launch", "upload",  "download", "copy", "fill",
-                                        "map",    "compile", "load",     "save", "host"};
+  constexpr std::array<std::string_view, 10> names = {
+      "launch", "upload", "download", "copy", "fill", "map", "compile", "load", "save", "host"};
   return names[static_cast<std::size_t>(kind)];
 }
 
