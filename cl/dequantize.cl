@@ -1,6 +1,6 @@
 // The dense rows of a quantized weight: rT(rT(rT(code) * scale) + bias), or rT(element * rT(scale))
-// in mxfp4, stored as Y. One work-item per word: grid (words of a row, rows). Needs denormals
-// (host/src/probe.hpp).
+// in the floating modes, stored as Y. One work-item per unit of whole words: grid (units, rows).
+// Needs denormals (host/src/probe.hpp).
 #include "common/report.clh"
 #include "common/round.clh"
 #include "common/unpack.clh"
@@ -9,32 +9,29 @@ typedef STORAGE(S) s_t;
 typedef STORAGE(B) b_t;
 typedef STORAGE(Y) y_t;
 
-// Word j of row `from`, to row `to` of y. Biases have bias_columns in a row: one per group, or one
+// Unit j of row `from`, to row `to` of y. Biases have bias_columns in a row: one per group, or one
 // for all.
-inline void dequantize_word(const global uint* words, const global s_t* scales,
+inline void dequantize_unit(const global uint* words, const global s_t* scales,
                             const global b_t* biases, global y_t* y, size_t from, size_t to,
                             size_t j, int width, int bias_columns) {
-  const size_t row_words = width / CODES, groups = width / GROUP, group = j / WORDS_PER_GROUP;
-  const uint word = words[from * row_words + j];
-  const float scale = ROUND(T, LOAD_SCALE(S, scales, from * groups + group));
+  const size_t units = width / UNIT, groups = width / GROUP;
+  words += (from * units + j) * UNIT * BITS / 32;
+  for (int i = 0; i < UNIT; i++) {
+    const size_t k = j * UNIT + i, group = k / GROUP;
+    const float scale = ROUND(T, LOAD_SCALE(S, scales, from * groups + group));
+    float value = ROUND(T, ELEMENT(clmx_code(words, (size_t)i)) * scale);
 #if AFFINE
-  const float bias =
-      ROUND(T, LOAD_SCALE(B, biases, from * bias_columns + min((int)group, bias_columns - 1)));
+    const size_t column = min((int)group, bias_columns - 1);
+    value = ROUND(T, value + ROUND(T, LOAD_SCALE(B, biases, from * bias_columns + column)));
 #endif
-  for (int i = 0; i < CODES; i++) {
-    const float element = ELEMENT((word >> (BITS * i)) & CODE_MASK);
-    float value = ROUND(T, element * scale);
-#if AFFINE
-    value = ROUND(T, value + bias);
-#endif
-    STORE(Y, y, to * width + j * CODES + i, value);
+    STORE(Y, y, to * width + k, value);
   }
 }
 
 kernel void dequantize(const global uint* words, ulong words_at, const global s_t* scales,
                        ulong scales_at, const global b_t* biases, ulong biases_at, global y_t* y,
                        ulong y_at, int width, int bias_columns) {
-  dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at,
+  dequantize_unit(words + words_at, scales + scales_at, biases + biases_at, y + y_at,
                   get_global_id(1), get_global_id(1), get_global_id(0), width, bias_columns);
 }
 
@@ -64,6 +61,6 @@ kernel void gather_dequantize(const global STORAGE(INDEX) * rows, ulong rows_at,
     report_index(error + error_at, code, rows[rows_at + to], count);
   const int row = CLMX_PASTE(row_of_, INDEX)(rows[rows_at + to], count) - first;
   if (row < 0 || row >= here) return;
-  dequantize_word(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,
+  dequantize_unit(words + words_at, scales + scales_at, biases + biases_at, y + y_at, (size_t)row,
                   to, get_global_id(0), width, width / GROUP);
 }

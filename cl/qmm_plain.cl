@@ -13,20 +13,28 @@ typedef STORAGE(B) b_t;
 
 #define DEPTH 32  // of the tree: any number of blocks
 
-// The block's sum over `groups` groups.
-inline float block_sum(const global uint* words, const global s_t* scales, const global b_t* biases,
-                       const global x_t* x, int groups) {
+// The block's sum over groups first .. first + groups - 1 of a row.
+inline float block_sum(const global uint* row, const global s_t* scales, const global b_t* biases,
+                       const global x_t* x, int first, int groups) {
   float t = 0.0f, u = 0.0f;
-  for (int g = 0; g < groups; g++) {
+  for (int g = first; g < first + groups; g++) {
     float a = 0.0f, sum = 0.0f;
-    for (int j = 0; j < WORDS_PER_GROUP; j++) {
-      const uint word = words[g * WORDS_PER_GROUP + j];
+#if WHOLE_WORDS
+    for (int j = g * WORDS_PER_GROUP; j < (g + 1) * WORDS_PER_GROUP; j++) {
+      const uint word = row[j];
       for (int i = 0; i < CODES; i++) {
-        const float v = LOAD(X, x, (g * WORDS_PER_GROUP + j) * CODES + i);
+        const float v = LOAD(X, x, j * CODES + i);
         a = fma(ELEMENT((word >> (BITS * i)) & CODE_MASK), v, a);
         sum = sum + v;
       }
     }
+#else
+    for (int k = g * GROUP; k < (g + 1) * GROUP; k++) {
+      const float v = LOAD(X, x, k);
+      a = fma(ELEMENT(clmx_code(row, k)), v, a);
+      sum = sum + v;
+    }
+#endif
     t = fma(LOAD_SCALE(S, scales, g), a, t);
 #if AFFINE
     u = fma(LOAD_SCALE(B, biases, g), sum, u);
@@ -42,15 +50,14 @@ kernel void qmm_plain(const global x_t* x, ulong x_at, const global uint* words,
   const size_t n = get_global_id(0), m = get_global_id(1);
   if (n >= (size_t)rows) return;
   const int groups = width / GROUP, blocks = (width + BLOCK - 1) / BLOCK;
-  const size_t row_at = n * groups;
+  const size_t row_at = n * groups, row_words = (size_t)(width / UNIT) * UNIT * BITS / 32;
   float stack[DEPTH];
   int top = 0;
   for (int block = 0; block < blocks; block++) {
     const int first = block * GROUPS_PER_BLOCK;
-    float p =
-        block_sum(words + words_at + (row_at + first) * WORDS_PER_GROUP,
-                  scales + scales_at + row_at + first, biases + biases_at + row_at + first,
-                  x + x_at + m * width + first * GROUP, min(GROUPS_PER_BLOCK, groups - first));
+    float p = block_sum(words + words_at + n * row_words, scales + scales_at + row_at,
+                        biases + biases_at + row_at, x + x_at + m * width, first,
+                        min(GROUPS_PER_BLOCK, groups - first));
     for (int merges = clmx_tree_merges(block, blocks); merges > 0; merges--) p = stack[--top] + p;
     stack[top++] = p;
   }

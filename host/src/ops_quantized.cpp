@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "checks.hpp"
@@ -11,6 +12,7 @@
 #include "prepared_weight.hpp"
 #include "probe.hpp"
 #include "quantized_checks.hpp"
+#include "tuning_quantized.hpp"
 
 namespace clmx {
 namespace {
@@ -49,13 +51,20 @@ QuantizedArrays quantize_on_device(const Array& w, const QuantizationParams& par
 /// What a dequantizing kernel is specialised on.
 Constants dequantize_constants(const QuantizedArrays& w, const QuantizationParams& params,
                                DType arithmetic, DType result) {
-  return {{"AFFINE", w.biases ? 1 : 0},
+  return {{"MODE", static_cast<int>(params.mode)},
           {"BITS", params.bit_count()},
           {"GROUP", params.group()},
           {"S", w.scales.dtype()},
           {"B", w.biases ? w.biases->dtype() : w.scales.dtype()},
           {"T", arithmetic},
           {"Y", result}};
+}
+
+/// UNIT of cl/common/unpack.clh: the shortest runs of codes that fill whole words.
+std::size_t units_of(const Array& packed, const QuantizationParams& params) {
+  const int bits = params.bit_count();
+  return static_cast<std::size_t>(packed.shape(-1)) /
+         static_cast<std::size_t>(bits / std::gcd(bits, 32));
 }
 
 Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& params,
@@ -69,9 +78,8 @@ Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& p
       stream.device().kernel({kernels(), "dequantize.cl", "dequantize", std::move(constants)});
   const auto rows = static_cast<std::size_t>(out.size() / width);
   const Array& biases = w.biases ? *w.biases : w.scales;
-  launch(stream, kernel, Grid::groups(static_cast<std::size_t>(w.packed.shape(-1)), rows), w.packed,
-         w.scales, biases, out, static_cast<std::int32_t>(width),
-         static_cast<std::int32_t>(biases.shape(-1)));
+  launch(stream, kernel, Grid::groups(units_of(w.packed, params), rows), w.packed, w.scales, biases,
+         out, static_cast<std::int32_t>(width), static_cast<std::int32_t>(biases.shape(-1)));
   return out;
 }
 
@@ -133,8 +141,8 @@ Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithm
   constants.emplace_back("INDEX", rows.dtype());
   const Kernel kernel = stream.device().kernel(
       {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
-  const Grid grid = Grid::groups(static_cast<std::size_t>(w.packed().shape(1)),
-                                 static_cast<std::size_t>(rows.size()));
+  const Grid grid =
+      Grid::groups(units_of(w.packed(), w.params()), static_cast<std::size_t>(rows.size()));
   // Rows that the host holds have been checked.
   const bool computed = rows.home().has_value();
   const ErrorWord error = computed ? error_word(stream, "gather_dequantize") : ErrorWord{};
@@ -161,6 +169,9 @@ QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params
   require_float(w, op, "w");
   require_rank_at_least(w, 2, op, "w");
   check_supported(params, op);
+  const bool made = has_prepared_kernels(params);
+  require(made, op, params.mode, " with ", params.bit_count(), " bits and group size ",
+          params.group(), " is not quantized here");
   require(w.shape(-1) % params.group() == 0, op, "the rows of w have ", w.shape(-1),
           " elements, no multiple of the group size ", params.group());
 
@@ -192,6 +203,7 @@ Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
 }
 
 Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype, StreamOrDevice s) {
+  require(!w.global_scale(), "dequantize", "weights with a global_scale are not supported");
   return dequantize_checked(arrays_of(w), w.params(), dtype, s);
 }
 
@@ -199,6 +211,8 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::option
                         StreamOrDevice s) {
   constexpr const char* op = "gather_dequantize";
   require_index(rows, op, "rows");
+  require_matrix(w, op);
+  require(!w.global_scale(), op, "weights with a global_scale are not supported");
   const DType stored = stored_dtype(arrays_of(w)), result = dtype.value_or(stored);
   require(is_float(result), op, "the result must be a float array, not ", result);
   require(rows.size() == 0 || w.out_features() > 0, op, "the weight has no rows");

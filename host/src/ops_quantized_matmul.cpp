@@ -36,8 +36,9 @@ Array run(const Product& p, const Stream& stream) {
   if (p.shape.k == 0) return empty_sums(p, stream);
   check_turns(p, stream.device());
   const DeviceInfo& device = stream.device().info();
-  const ProductTuning tuning =
-      p.keeps_weight ? choose_product(device, p.shape) : choose_plain(device);
+  const ProductTuning tuning = p.keeps_weight && has_prepared_kernels(p.w.params())
+                                   ? choose_product(device, p.shape)
+                                   : choose_plain(device);
   Array out = Array::empty({p.shape.m, p.shape.n}, p.result, stream);
   for (const WeightRows& part : weight_rows(p.w, tuning.rows, stream))
     run_product(p, tuning, part, out, stream);
@@ -45,6 +46,8 @@ Array run(const Product& p, const Stream& stream) {
 }
 
 void check_product(const Array& x, const QuantizedWeight& w, const QmmOptions& options) {
+  require_matrix(w, op);
+  require(!w.global_scale(), op, "weights with a global_scale are not supported");
   require(options.transpose, op, "the product without transpose is not supported");
   require_rank_at_least(x, 1, op, "x");
   require(x.shape(-1) == w.in_features(), op, "x has ", x.shape(-1),

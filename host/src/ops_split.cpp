@@ -7,6 +7,7 @@
 #include "clmx/host/ops_basic.hpp"
 #include "launch.hpp"
 #include "ops_basic_tuning.hpp"
+#include "quantized_checks.hpp"
 #include "quantized_weight_state.hpp"
 
 namespace clmx {
@@ -38,7 +39,8 @@ Array only_rows(const Array& array, std::int64_t begin, std::int64_t end) {
 QuantizedWeight rows_of(const QuantizedWeight& w, std::int64_t begin, std::int64_t end) {
   std::optional<Array> biases;
   if (w.biases()) biases = only_rows(*w.biases(), begin, end);
-  return {only_rows(w.packed(), begin, end), only_rows(w.scales(), begin, end), biases, w.params()};
+  return {only_rows(w.packed(), begin, end), only_rows(w.scales(), begin, end), biases, w.params(),
+          w.global_scale()};
 }
 
 /// The rows as a weight of its own, the same object each time: it keeps what devices prepared.
@@ -100,6 +102,7 @@ std::vector<std::int64_t> cut_rows(std::int64_t rows, std::span<const RowShare> 
 
 Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
                        std::span<const RowShare> shares, StreamOrDevice s) {
+  require_matrix(w, "quantized_matmul");
   const std::vector<std::int64_t> cuts = cut_rows(w.out_features(), shares);
   require(!options.bias || options.bias->shape() == Shape{w.out_features()}, "quantized_matmul",
           "bias must have shape [", w.out_features(), "]");

@@ -53,6 +53,10 @@ const Array& biases_of(const QuantizedWeight& w) {
 
 void check_alike(const QuantizedWeight& a, const QuantizedWeight& b) {
   constexpr const char* op = "concatenate";
+  require_matrix(a, op);
+  require_matrix(b, op);
+  require(!a.global_scale() && !b.global_scale(), op,
+          "weights with a global_scale have no common one");
   require(a.in_features() == b.in_features(), op, "widths differ: ", a.in_features(), " and ",
           b.in_features());
   const QuantizationParams &p = a.params(), &q = b.params();
@@ -91,32 +95,44 @@ int QuantizationParams::bit_count() const {
 
 void check_supported(const QuantizationParams& params, std::string_view op) {
   const int group = params.group(), bits = params.bit_count();
-  const bool affine = params.mode == QuantizationMode::affine && (bits == 4 || bits == 8) &&
-                      (group == 32 || group == 64);
-  const bool mxfp4 = params.mode == QuantizationMode::mxfp4 && bits == 4 && group == 32;
-  require(affine || mxfp4, op, params.mode, " with ", bits, " bits and group size ", group,
-          " is not supported; supported are affine with 4 or 8 bits and group size 32 or 64, and "
-          "mxfp4 with group size 32");
+  if (params.mode == QuantizationMode::affine) {
+    const bool known = (bits >= 1 && bits <= 6) || bits == 8;
+    const bool grouped = group == 16 || group == 32 || group == 64 || group == 128;
+    require(known && grouped, op,
+            "affine has 1, 2, 3, 4, 5, 6 or 8 bits and group size 16, 32, 64 "
+            "or 128, not ",
+            bits, " bits and group size ", group);
+    return;
+  }
+  const ModeDefaults& only = defaults_of(params.mode);
+  require(bits == only.bits && group == only.group_size, op, params.mode, " has ", only.bits,
+          " bits and group size ", only.group_size, ", not ", bits, " bits and group size ", group);
 }
 
 QuantizedWeight::QuantizedWeight(Array packed, Array scales, std::optional<Array> biases,
-                                 const QuantizationParams& params) {
+                                 const QuantizationParams& params,
+                                 std::optional<Array> global_scale) {
   constexpr const char* op = "QuantizedWeight";
   check_quantized(packed, scales, biases, params, BiasColumns::one_per_group, op);
-  require(packed.rank() == 2, op, "the packed weight must be a matrix, its shape is ",
-          packed.shape());
+  const std::int64_t rows = packed.shape().elements(0, packed.rank() - 1);
+  check_global_scale(global_scale, params, packed.shape().elements(0, packed.rank() - 2), op);
   constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
-  require(packed.shape(0) <= limit && quantized_width(packed, params) <= limit, op, "shape [",
-          packed.shape(0), ", ", quantized_width(packed, params), "] exceeds 2^31 - 1 on an axis");
+  require(rows <= limit && quantized_width(packed, params) <= limit, op, rows, " rows of ",
+          quantized_width(packed, params), " elements: more than 2^31 - 1 on an axis");
   state_ = std::make_shared<QuantizedWeightState>();
   state_->packed = std::move(packed);
   state_->scales = std::move(scales);
   state_->biases = std::move(biases);
+  state_->global_scale = std::move(global_scale);
   state_->params = {params.mode, params.group(), params.bit_count()};
 }
 
+Shape QuantizedWeight::batch() const {
+  return state_->packed.shape().slice(0, state_->packed.rank() - 2);
+}
+
 std::int64_t QuantizedWeight::out_features() const {
-  return state_->packed.shape(0);
+  return state_->packed.shape(-2);
 }
 
 std::int64_t QuantizedWeight::in_features() const {
@@ -135,12 +151,17 @@ const std::optional<Array>& QuantizedWeight::biases() const {
   return state_->biases;
 }
 
+const std::optional<Array>& QuantizedWeight::global_scale() const {
+  return state_->global_scale;
+}
+
 const QuantizationParams& QuantizedWeight::params() const {
   return state_->params;
 }
 
 std::size_t QuantizedWeight::bytes() const {
-  return packed().bytes() + scales().bytes() + (biases() ? biases()->bytes() : 0);
+  return packed().bytes() + scales().bytes() + (biases() ? biases()->bytes() : 0) +
+         (global_scale() ? global_scale()->bytes() : 0);
 }
 
 QuantizedWeight QuantizedWeight::concatenate(std::span<const QuantizedWeight> parts) {

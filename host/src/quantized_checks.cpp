@@ -52,4 +52,22 @@ void check_quantized(const Array& packed, const Array& scales, const std::option
           " with group size ", params.group(), " have ", scales.shape(-1) * params.group());
 }
 
+void check_global_scale(const std::optional<Array>& global_scale, const QuantizationParams& params,
+                        std::int64_t matrices, std::string_view op) {
+  if (!global_scale) return;
+  require(params.mode == QuantizationMode::nvfp4, op, "global_scale belongs to nvfp4, not to ",
+          params.mode);
+  require(global_scale->dtype() == DType::f32, op, "global_scale must be f32, not ",
+          global_scale->dtype());
+  const bool fits =
+      global_scale->rank() <= 1 && (global_scale->size() == 1 || global_scale->size() == matrices);
+  require(fits, op, "global_scale must be one number, or one for each of ", matrices,
+          " matrices; its shape is ", global_scale->shape());
+}
+
+void require_matrix(const QuantizedWeight& w, std::string_view op) {
+  require(w.packed().rank() == 2, op, "the weight must be a matrix, not a stack of shape ",
+          w.packed().shape());
+}
+
 }  // namespace clmx

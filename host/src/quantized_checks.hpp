@@ -17,6 +17,14 @@ enum class BiasColumns { one_per_group, may_broadcast };
 void check_quantized(const Array& packed, const Array& scales, const std::optional<Array>& biases,
                      const QuantizationParams& params, BiasColumns columns, std::string_view op);
 
+/// A global scale is f32, for nvfp4 only, and one number, or one of each of the `matrices` of a
+/// stack.
+void check_global_scale(const std::optional<Array>& global_scale, const QuantizationParams& params,
+                        std::int64_t matrices, std::string_view op);
+
+/// Throws unless the weight is a matrix and not a stack of them.
+void require_matrix(const QuantizedWeight& w, std::string_view op);
+
 /// Elements of a row: packed columns * 32 / bits.
 std::int64_t quantized_width(const Array& packed, const QuantizationParams& params);
 

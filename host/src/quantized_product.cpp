@@ -71,7 +71,7 @@ Constants format_constants(const Product& p) {
   return {{"X", p.x.dtype()},
           {"S", p.w.scales().dtype()},
           {"B", affine ? p.w.biases()->dtype() : p.w.scales().dtype()},
-          {"AFFINE", affine ? 1 : 0},
+          {"MODE", static_cast<int>(p.w.params().mode)},
           {"BITS", p.w.params().bit_count()},
           {"GROUP", p.w.params().group()},
           {"HAS_BIAS", p.bias ? 1 : 0},

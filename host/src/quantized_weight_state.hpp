@@ -12,7 +12,7 @@ namespace clmx {
 /// What all copies of a QuantizedWeight share: MLX's arrays and, per device, prepared layouts.
 struct QuantizedWeightState {
   Array packed, scales;
-  std::optional<Array> biases;
+  std::optional<Array> biases, global_scale;
   QuantizationParams params;
   PreparedWeights prepared;
 

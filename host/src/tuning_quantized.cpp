@@ -51,6 +51,13 @@ ProductTuning choose_lanes_product(const DeviceInfo& device, const ProductShape&
 
 }  // namespace
 
+bool has_prepared_kernels(const QuantizationParams& params) {
+  const int bits = params.bit_count(), group = params.group();
+  if (params.mode == QuantizationMode::affine)
+    return (bits == 4 || bits == 8) && (group == 32 || group == 64);
+  return params.mode == QuantizationMode::mxfp4;
+}
+
 ProductTuning choose_plain(const DeviceInfo& device) {
   ProductTuning tuning;
   const bool cpu = device.type == DeviceType::cpu;

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "clmx/devices/device.hpp"
+#include "clmx/host/quantization.hpp"
 
 namespace clmx {
 
@@ -36,6 +37,9 @@ struct ProductTuning {
 /// work-group; 0 for MLX's rows as they are. Depends on the weight alone, so that one prepared copy
 /// serves every product.
 int choose_rows(const DeviceInfo& device, std::int64_t n);
+
+/// Whether there are kernels over prepared rows for these parameters; the plain kernel takes all.
+bool has_prepared_kernels(const QuantizationParams& params);
 
 /// The plain kernel, for weights that are not worth preparing.
 ProductTuning choose_plain(const DeviceInfo& device);

@@ -55,6 +55,8 @@ std::unique_ptr<Module> Linear::to_quantized(const QuantizationParams& params,
 
 QuantizedLinear::QuantizedLinear(QuantizedWeight weight, std::optional<Array> bias)
     : weight_(std::move(weight)), bias_(std::move(bias)) {
+  require(weight_.batch().rank() == 0, "QuantizedLinear", "the weight must be a matrix, not ",
+          weight_.packed().shape());
   check_bias(bias_, weight_.out_features(), "QuantizedLinear");
 }
 

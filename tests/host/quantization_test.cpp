@@ -34,24 +34,34 @@ TEST(QuantizationParams, DefaultsBelongToTheMode) {
   EXPECT_EQ((QuantizationParams{QuantizationMode::affine, 0, 0}.group()), 0);
 }
 
+TEST(QuantizationParams, ThoseOfMlxAndGroupsOf16AreAccepted) {
+  for (const int bits : {1, 2, 3, 4, 5, 6, 8})
+    for (const int group : {16, 32, 64, 128})
+      EXPECT_NO_THROW(check_supported({QuantizationMode::affine, group, bits}, "test"));
+  for (const QuantizationMode mode :
+       {QuantizationMode::mxfp4, QuantizationMode::mxfp8, QuantizationMode::nvfp4})
+    EXPECT_NO_THROW(check_supported({mode}, "test"));
+}
+
 TEST(QuantizationParams, UnsupportedOnesAreRefusedByName) {
+  using enum QuantizationMode;
   for (const auto& [mode, group, bits] :
-       std::vector<std::tuple<QuantizationMode, int, int>>{{QuantizationMode::affine, 128, 4},
-                                                           {QuantizationMode::affine, 64, 3},
-                                                           {QuantizationMode::affine, 0, 4},
-                                                           {QuantizationMode::affine, 64, 0},
-                                                           {QuantizationMode::affine, 64, -4},
-                                                           {QuantizationMode::mxfp4, 64, 4},
-                                                           {QuantizationMode::mxfp8, 32, 8},
-                                                           {QuantizationMode::nvfp4, 16, 4}})
+       std::vector<std::tuple<QuantizationMode, int, int>>{{affine, 256, 4},
+                                                           {affine, 8, 4},
+                                                           {affine, 0, 4},
+                                                           {affine, 64, 7},
+                                                           {affine, 64, 0},
+                                                           {affine, 64, -4},
+                                                           {mxfp4, 64, 4},
+                                                           {mxfp8, 32, 4},
+                                                           {nvfp4, 32, 4}})
     EXPECT_THROW(check_supported({mode, group, bits}, "test"), ArgumentError) << mode << bits;
   try {
-    check_supported({QuantizationMode::affine, 64, 3}, "quantize");
+    check_supported({mxfp4, 64, 4}, "quantize");
     FAIL();
   } catch (const ArgumentError& error) {
     EXPECT_STREQ(error.what(),
-                 "[quantize] affine with 3 bits and group size 64 is not supported; supported are "
-                 "affine with 4 or 8 bits and group size 32 or 64, and mxfp4 with group size 32");
+                 "[quantize] mxfp4 has 4 bits and group size 32, not 4 bits and group size 64");
   }
 }
 
@@ -63,6 +73,25 @@ TEST(QuantizedWeight, KnowsItsSizes) {
   EXPECT_EQ(w.bytes(), 6u * 16 * 4 + 2 * 6 * 2 * 2);
   EXPECT_EQ(w.params().group_size, 64);
   EXPECT_EQ(w.params().bits, 4);
+}
+
+TEST(QuantizedWeight, MayBeAStackWithAGlobalScaleEach) {
+  const auto stack = [](const Array& global) {
+    return QuantizedWeight(zeros(DType::u32, {3, 6, 16}), zeros(DType::u8, {3, 6, 8}), {},
+                           {QuantizationMode::nvfp4}, global);
+  };
+  const QuantizedWeight w = stack(zeros(DType::f32, {3}));
+  EXPECT_EQ(w.batch(), Shape{3});
+  EXPECT_EQ(w.out_features(), 6);
+  EXPECT_EQ(w.in_features(), 128);
+  EXPECT_NO_THROW(stack(zeros(DType::f32, {1})));
+  EXPECT_NO_THROW(stack(zeros(DType::f32, Shape{})));
+  EXPECT_THROW(stack(zeros(DType::f32, {2})), ArgumentError);
+  EXPECT_THROW(stack(zeros(DType::f32, {3, 1})), ArgumentError);
+  EXPECT_THROW(stack(zeros(DType::f16, {3})), ArgumentError);
+  EXPECT_THROW(QuantizedWeight(zeros(DType::u32, {6, 16}), zeros(DType::u8, {6, 4}), {},
+                               {QuantizationMode::mxfp4}, zeros(DType::f32, {1})),
+               ArgumentError);
 }
 
 struct Parts {
@@ -91,9 +120,6 @@ TEST(QuantizedWeight, RefusesPartsThatDoNotFit) {
       {"another width", {packed, scales, scales, {QuantizationMode::affine, 64, 8}}},
       {"a vector",
        {zeros(DType::u32, {16}), zeros(DType::f32, {2}), zeros(DType::f32, {2}), affine64}},
-      {"batch axes",
-       {zeros(DType::u32, {2, 4, 16}), zeros(DType::f32, {2, 4, 2}), zeros(DType::f32, {2, 4, 2}),
-        affine64}},
   };
   for (const auto& [why, parts] : wrong)
     EXPECT_THROW(QuantizedWeight(parts.packed, parts.scales, parts.biases, parts.params),

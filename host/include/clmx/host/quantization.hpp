@@ -10,7 +10,8 @@
 
 namespace clmx {
 
-/// MLX's quantization modes. Implemented so far: affine (bits 4, 8; group_size 32, 64) and mxfp4.
+/// MLX's quantization modes: affine (bits 1, 2, 3, 4, 5, 6, 8; group_size 32, 64, 128, and 16,
+/// which MLX lacks and GGUF has), mxfp4, mxfp8 and nvfp4 (bits and group_size of the mode only).
 enum class QuantizationMode { affine, mxfp4, mxfp8, nvfp4 };
 std::string_view to_string(QuantizationMode mode);
 std::ostream& operator<<(std::ostream& out, QuantizationMode mode);
@@ -31,21 +32,26 @@ void check_supported(const QuantizationParams& params, std::string_view op);
 
 struct QuantizedWeightState;
 
-/// A quantized matrix [out_features, in_features], groups along the rows; checked once, here, never
-/// in a forward. A value: copies share everything, prepared device layouts included.
+/// A quantized matrix [out_features, in_features], or a stack of them (experts), groups along the
+/// rows; checked once, here, never in a forward. A value: copies share everything, prepared device
+/// layouts included.
 class QuantizedWeight {
  public:
-  /// packed: u32 [out, in * bits / 32]; scales: [out, in / group_size], float (affine) or u8
-  /// (floating modes); biases: as scales, in affine mode only. Throws ArgumentError otherwise.
+  /// packed: u32 [..., out, in * bits / 32]; scales: [..., out, in / group_size], float (affine) or
+  /// u8 (floating modes); biases: as scales, in affine mode only. global_scale: f32, in nvfp4 only,
+  /// of shape [] or [1] or one per matrix of the stack; a group's scale then is scale *
+  /// (global_scale / 2688), both in f32. Throws ArgumentError otherwise.
   QuantizedWeight(Array packed, Array scales, std::optional<Array> biases,
-                  const QuantizationParams& params);
+                  const QuantizationParams& params, std::optional<Array> global_scale = {});
+  Shape batch() const;  ///< the axes before out: empty for a matrix
   std::int64_t out_features() const;
   std::int64_t in_features() const;
   const Array& packed() const;
   const Array& scales() const;
   const std::optional<Array>& biases() const;
+  const std::optional<Array>& global_scale() const;
   const QuantizationParams& params() const;  ///< group_size and bits always given
-  std::size_t bytes() const;                 ///< packed, scales and biases together
+  std::size_t bytes() const;                 ///< packed, scales, biases and global_scale together
   /// Rows of several weights of equal width and parameters, one below the other: fused projections.
   /// The rows' bits are untouched, so are the products'. Throws ArgumentError when they differ.
   static QuantizedWeight concatenate(std::span<const QuantizedWeight> parts);
