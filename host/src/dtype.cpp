@@ -1,5 +1,6 @@
 #include "clmx/host/dtype.hpp"
 
+#include <array>
 #include <ostream>
 
 namespace clmx {
@@ -10,8 +11,12 @@ struct DTypeFacts {
   std::size_t bytes;
   bool is_float;
 };
-constexpr DTypeFacts facts[] = {{"f32", 4, true}, {"f16", 2, true},  {"bf16", 2, true},
-                                {"u8", 1, false}, {"u32", 4, false}, {"i32", 4, false}};
+constexpr auto facts = std::to_array<DTypeFacts>({{"f32", 4, true},
+                                                  {"f16", 2, true},
+                                                  {"bf16", 2, true},
+                                                  {"u8", 1, false},
+                                                  {"u32", 4, false},
+                                                  {"i32", 4, false}});
 const DTypeFacts& facts_of(DType dtype) {
   return facts[static_cast<std::size_t>(dtype)];
 }

@@ -18,7 +18,7 @@ struct Finding {
 /// Sub-groups cover a work-group in order, neighbours together.
 bool consistent(std::span<const std::int32_t> values, std::int32_t group) {
   for (std::int32_t i = 0; i < items; ++i) {
-    const std::int32_t* const at = values.data() + item_values * i;
+    const auto at = values.subspan(static_cast<std::size_t>(i) * item_values, item_values);
     const Finding found{at[0], at[1], at[2]};
     const std::int32_t first = i - found.lane;
     if (found.size < 1 || found.lane < 0 || found.lane >= found.size) return false;
@@ -32,7 +32,7 @@ bool works_in_groups_of(const Device& device, std::int32_t group) {
   std::vector<std::int32_t> numbers(items);
   std::iota(numbers.begin(), numbers.end(), 0);
   const Stream stream = device.default_stream();
-  const Array to = Array::empty({items * item_values}, DType::i32, stream);
+  const Array to = Array::empty({items, item_values}, DType::i32, stream);
   const Constants constants{{"ITEMS", group}, {"CL_STD", subgroup_language(device.info())}};
   const Kernel kernel =
       device.kernel({kernels(), "probe_subgroup.cl", "probe_subgroup", constants});

@@ -41,8 +41,8 @@ Placement place_by_speed(const std::vector<PlacementUnit>& units,
                          std::vector<PlacementDevice> devices) {
   require(!devices.empty(), "place_by_speed", "there is no device");
   std::ranges::stable_sort(devices, std::ranges::greater(), &PlacementDevice::bytes_per_s);
-  std::vector<std::size_t> left;
-  for (const PlacementDevice& device : devices) left.push_back(usable_bytes(device));
+  std::vector<std::size_t> left(devices.size());
+  std::ranges::transform(devices, left.begin(), usable_bytes);
   Placement placement;
   std::size_t current = 0;
   for (const PlacementUnit& unit : units) {
