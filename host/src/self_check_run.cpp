@@ -6,6 +6,7 @@
 #include "child_process.hpp"
 #include "clmx/devices/doctor.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/devices/failure.hpp"
 #include "clmx/host/self_check.hpp"
 
 namespace clmx {
@@ -57,6 +58,10 @@ void take_line(const std::string& line, Reported& seen) {
     check.status = SelfCheckStatus::failed;
     if (check.failures.size() < most_failures) check.failures.push_back(rest);
   }
+  if (word == "hung" && seen.trying.empty()) {
+    check.status = SelfCheckStatus::hung;
+    check.failures.push_back(join(seen.running, ": ", rest));
+  }
   seen.ended = seen.ended || word == "end";
 }
 
@@ -68,7 +73,9 @@ std::vector<std::string> arguments_for(const Device& device, const SelfCheckOpti
                                      "--report",
                                      std::to_string(ChildProcess::report_descriptor),
                                      "--cases",
-                                     options.full ? "full" : "quick"};
+                                     options.full ? "full" : "quick",
+                                     "--hang-limit",
+                                     std::to_string(hang_limit().count())};
   for (const std::string& feature : skip) arguments.insert(arguments.end(), {"--skip", feature});
   return arguments;
 }
@@ -84,7 +91,7 @@ std::optional<Reported> reported(const Device& device, const SelfCheckOptions& o
   const bool hung = child.timed_out() && !seen.ended;
   // What it saves at its end is not part of the check.
   const std::string how = child.end(hung ? 0 : seen.ended ? options.limit_s : 5);
-  if (seen.ended || !seen.trying.empty()) return seen;
+  if (seen.ended || !seen.trying.empty() || seen.check.status == SelfCheckStatus::hung) return seen;
   if (seen.check.status == SelfCheckStatus::failed && seen.running == "start") return seen;
   seen.check.status = hung ? SelfCheckStatus::hung : SelfCheckStatus::crashed;
   seen.check.failures.push_back(

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <csignal>
 
-#include "clmx/devices/error.hpp"
+#include "clmx/devices/failure.hpp"
 #include "clmx/host/self_check.hpp"
 #include "features.hpp"
 
@@ -17,8 +17,14 @@ struct Orders {
   std::string device;
   int report = -1;
   bool full = false;
+  std::chrono::milliseconds::rep hang_limit_ms = 0;
   std::vector<std::string> skip;
 };
+
+template <class Number>
+void parse_number(const std::string& text, Number& number) {
+  std::from_chars(text.data(), text.data() + text.size(), number);
+}
 
 std::optional<Orders> parse(std::span<const std::string> arguments) {
   Orders orders;
@@ -27,9 +33,8 @@ std::optional<Orders> parse(std::span<const std::string> arguments) {
     if (name == "--device") orders.device = value;
     if (name == "--cases") orders.full = value == "full";
     if (name == "--skip") orders.skip.push_back(value);
-    if (name == "--report") {
-      std::from_chars(value.data(), value.data() + value.size(), orders.report);
-    }
+    if (name == "--report") parse_number(value, orders.report);
+    if (name == "--hang-limit") parse_number(value, orders.hang_limit_ms);
   }
   if (arguments.size() % 2 != 0 || orders.device.empty() || orders.report < 0) return std::nullopt;
   return orders;
@@ -52,10 +57,13 @@ class Report {
   int descriptor_;
 };
 
+/// What hangs passes: the device is no more use to this process.
 template <class Call>
 std::string what_is_wrong(Call call) {
   try {
     return call();
+  } catch (const DeviceHung&) {
+    throw;
   } catch (const std::exception& error) {
     return error.what();
   }
@@ -95,13 +103,19 @@ int serve_self_check(std::span<const std::string> arguments, std::span<const Che
   const auto orders = parse(arguments);
   if (!orders) return 2;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  set_hang_limit(std::chrono::milliseconds(orders->hang_limit_ms));
   const Report report(orders->report);
-  const std::string wrong = what_is_wrong([&] {
-    report.line("begin start");
-    check_on(Device::select(orders->device), *orders, cases, report);
-    return "";
-  });
-  if (!wrong.empty()) report.line("failed start: ", wrong);
+  try {
+    const std::string wrong = what_is_wrong([&] {
+      report.line("begin start");
+      check_on(Device::select(orders->device), *orders, cases, report);
+      return "";
+    });
+    if (!wrong.empty()) report.line("failed start: ", wrong);
+  } catch (const DeviceHung& error) {
+    report.line("hung ", error.what());
+    ::_exit(1);
+  }
   // The quick one is waited for by somebody who wants to use the device: binaries are saved then.
   if (!orders->full) ::_exit(0);
   return 0;

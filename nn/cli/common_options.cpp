@@ -44,14 +44,26 @@ void refuse_problems() {
   }
 }
 
+struct CheckBeforeUse {
+  SelfCheck check;
+  bool just_made = false;
+};
+
 /// The stored verdict; without one, the quick self-check, announced.
-SelfCheck checked_before_use(const Device& device, bool quiet) {
+CheckBeforeUse checked_before_use(const Device& device, bool quiet) {
   const auto stored = stored_self_check(device.info());
-  if (stored && stored->status != SelfCheckStatus::not_run) return *stored;
+  if (stored && stored->status != SelfCheckStatus::not_run) return {*stored, false};
   if (!quiet) {
     std::cerr << "checking " << device.info().selector << " (once for this driver and version)\n";
   }
-  return self_check(device);
+  return {self_check(device), true};
+}
+
+/// What hung a moment ago would keep its user for the hang limit once more.
+void refuse_hung(const Device& device, const SelfCheck& check) {
+  if (check.status != SelfCheckStatus::hung) return;
+  throw DeviceNotFound(join("device ", device.info().selector, ' ', describe(check),
+                            "; the same command again uses it all the same"));
 }
 
 }  // namespace
@@ -88,7 +100,8 @@ std::vector<Device> CommonOptions::devices(Without without) const {
   const bool named = !selectors.empty() && selectors != "all";
   std::vector<Device> usable;
   for (const Device& each : listed) {
-    const SelfCheck check = checked_before_use(each, quiet);
+    const auto [check, just_made] = checked_before_use(each, quiet);
+    if (named && just_made) refuse_hung(each, check);
     if (check.is_bad()) pass_over(each, check, named);
     if (named || !check.is_bad()) usable.push_back(each);
     if (selectors.empty() && without == Without::default_device && !usable.empty()) break;

@@ -19,8 +19,9 @@ struct CommonOptions {
   void add_to(CLI::App& app);
   /// The devices of -d or CLMX_DEVICE; without them all of them or the default one. A device that
   /// has never been checked is checked first, in about a second. Unless it is named, one that
-  /// failed is passed over, with a line on stderr. Throws DeviceNotFound when none is left; with
-  /// --strict also when a platform or device had to be passed over.
+  /// failed is passed over, with a line on stderr. Throws DeviceNotFound when none is left, or one
+  /// that is named hung in a check just now; with --strict also when a platform or device had to be
+  /// passed over.
   enum class Without { all, default_device };
   std::vector<Device> devices(Without without) const;
   /// What devices() passed over.

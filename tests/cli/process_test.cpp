@@ -20,7 +20,10 @@ const std::vector<std::string> short_answer = {"run",          "--raw", "--ignor
 /// What the program does where the machine, the device or the user is against it.
 class Process : public testing::Test {
  protected:
-  Process() { program_.environment = {{"CLMX_MODEL", model_.path()}}; }
+  Process() {
+    program_.environment = {{"CLMX_MODEL", model_.path()},
+                            {"CLMX_CACHE_DIR", (folder_ / "cache").string()}};
+  }
   Ended run_on(const Device& device, const std::vector<std::string>& arguments) {
     program_.environment["CLMX_DEVICE"] = device.info().selector;
     return program_.run(arguments);
@@ -54,7 +57,13 @@ TEST_F(Process, AKernelThatNeverEndsIsReportedWithStatus3) {
   for (const Device& device : test_devices()) {
     // The software rasteriser ends every loop after 65535 turns; tests/devices shows it hanging.
     if (device.info().device_class == DeviceClass::emulated) continue;
-    // The device's self-check and the compilation of the other kernels come before the clock.
+    // The device's self-check, which finds it too, and the compilation of the other kernels come
+    // before the clock.
+    program_.environment["CLMX_HANG_LIMIT"] = "3";
+    const Ended checked = run_on(device, short_answer);
+    EXPECT_EQ(checked.status, 3) << checked.err;
+    EXPECT_THAT(checked.err, HasSubstr("argmax"));
+    program_.environment.erase("CLMX_HANG_LIMIT");
     const std::string logits = (folder_ / "logits.safetensors").string();
     const Ended before = run_on(device, {"logits", "--tokens", "1,2,3", "--output", logits});
     ASSERT_EQ(before.status, 0) << before.err;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "program.hpp"
@@ -86,6 +87,42 @@ TEST_F(SelfCheckProgram, AnEndlessKernelIsEndedAndRecorded) {
   EXPECT_EQ(ended.status, ok) << ended.err;
   EXPECT_EQ(entry().at("status"), "hung");
   expect_passed_over();
+}
+
+// A kernel that the software rasteriser ends after 65535 turns is wrong there, not endless.
+bool hangs_for_ever(const DeviceInfo& device) {
+  return device.device_class != DeviceClass::emulated;
+}
+
+TEST_F(SelfCheckProgram, AnEndlessKernelIsNamedAfterTheHangLimitAndNotRunAgain) {
+  if (!hangs_for_ever(device())) GTEST_SKIP() << "ends its loops";
+  spoil("rms_norm.cl", hang);
+  program_.environment["CLMX_HANG_LIMIT"] = "3";
+  const auto begin = std::chrono::steady_clock::now();
+  const Ended ended = program_.run({"run", "-d", device().selector, "--max-tokens", "1", "Hi"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+  EXPECT_EQ(ended.status, no_device) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("device " + device().selector + " hung in its self-check"));
+  EXPECT_THAT(ended.err, HasSubstr("canonical/token/affine4_g64"));
+  EXPECT_THAT(ended.err, HasSubstr("rms_norm"));
+  EXPECT_THAT(ended.err, Not(HasSubstr("used because")));
+  EXPECT_EQ(entry().at("status"), "hung");
+  const Ended again = program_.run({"run", "-d", device().selector, "--max-tokens", "1", "Hi"});
+  EXPECT_EQ(again.status, no_device) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("used because it is named: " + device().selector));
+  EXPECT_THAT(again.err, HasSubstr("completed nothing for 3 s"));
+}
+
+TEST_F(SelfCheckProgram, AFeatureWhoseProbeHangsIsNotUsedAndTheDeviceIs) {
+  if (device().device_class != DeviceClass::cpu_vector) GTEST_SKIP() << "has no such probe";
+  spoil("probe_permute.cl", hang);
+  program_.environment["CLMX_HANG_LIMIT"] = "3";
+  const Ended ended =
+      program_.run({"run", "-d", device().selector, "--raw", "--max-tokens", "1", "Hi"});
+  EXPECT_EQ(ended.status, ok) << ended.err;
+  const json check = entry();
+  EXPECT_EQ(check.at("status"), "ok") << check;
+  for (const json& feature : check.at("features")) EXPECT_NE(feature, "permute");
 }
 
 TEST_F(SelfCheckProgram, AFeatureWhoseProbeCrashesIsNotUsedAndTheDeviceIs) {

@@ -75,6 +75,10 @@ constexpr auto names = std::to_array<std::string_view>({
     "cached_attention/f16/length64/q1/bhtd",
 });
 
+/// With the quick hash, every op of a decoded token.
+constexpr auto quick_names = std::to_array<std::string_view>(
+    {"argmax/f32/nan", "gather_dequantize/affine4_g64/f32_to_default/[2, 3]"});
+
 const OpCase& case_named(std::string_view name) {
   const std::vector<OpCase>& all = all_cases();
   const auto found = std::ranges::find(all, name, &OpCase::name);
@@ -103,7 +107,7 @@ std::vector<CheckCase> made() {
                      }});
   }
   for (const std::string_view name : names) {
-    cases.push_back({std::string(name), false,
+    cases.push_back({std::string(name), std::ranges::find(quick_names, name) != quick_names.end(),
                      [name](const Device& device) { return wrong_in(name, device); }});
   }
   return cases;

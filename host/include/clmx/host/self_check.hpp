@@ -19,7 +19,8 @@ struct CheckCase {
 /// A self-check runs in a process of its own, since drivers crash and hang in ways that a process
 /// does not survive. This names the program to start: it is called as
 ///
-///   PROGRAM self-check --device id=ID --report FD --cases quick|full [--skip FEATURE]...
+///   PROGRAM self-check --device id=ID --report FD --cases quick|full [--hang-limit MILLISECONDS]
+///           [--skip FEATURE]...
 ///
 /// and must answer by serve_self_check. Without a program, the default, devices whose verdict is
 /// not stored are used without their optional features. The path must stay valid.
@@ -27,12 +28,15 @@ void set_self_check_program(std::string path);
 
 /// The other side: what the started program does. arguments: those after "self-check". First tries
 /// the optional features, then the cases, and reports on the descriptor. Gives the exit status.
-/// Prints nothing.
+/// Prints nothing. Ends the process itself when the device hangs for the hang limit of the process
+/// that asked, and after the quick cases.
 int serve_self_check(std::span<const std::string> arguments, std::span<const CheckCase> cases);
 
 struct SelfCheckOptions {
   bool full = false;
-  double limit_s = 120;  ///< without progress; the process is then killed
+  /// Without a word from the process, which is then killed: compilers hang too. A kernel that does
+  /// not end is told by the hang limit (set_hang_limit), where one is set.
+  double limit_s = 120;
 };
 
 /// Runs the self-check of a device in a process of its own, stores the verdict (a speed that was
