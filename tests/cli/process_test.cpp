@@ -20,10 +20,7 @@ const std::vector<std::string> short_answer = {"run",          "--raw", "--ignor
 /// What the program does where the machine, the device or the user is against it.
 class Process : public testing::Test {
  protected:
-  Process() {
-    program_.environment = {{"CLMX_MODEL", model_.path()},
-                            {"CLMX_CACHE_DIR", (folder_ / "cache").string()}};
-  }
+  Process() { program_.environment = {{"CLMX_MODEL", model_.path()}}; }
   Ended run_on(const Device& device, const std::vector<std::string>& arguments) {
     program_.environment["CLMX_DEVICE"] = device.info().selector;
     return program_.run(arguments);
