@@ -1,76 +1,52 @@
 #include "host_quantize.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
 
+#include "host_floats.hpp"
+#include "minifloat.hpp"
+
 namespace clmx {
 namespace {
 
-template <Element T>
-std::vector<float> widened(const Array& array) {
-  const std::vector<T> values = array.to_vector<T>();
-  std::vector<float> wide(values.size());
-  std::ranges::transform(values, wide.begin(), [](T v) { return static_cast<float>(v); });
-  return wide;
-}
+/// A little-endian stream of codes, filled from its first word on.
+class CodeStream {
+ public:
+  CodeStream(std::size_t codes, int bits)
+      : bits_(static_cast<std::size_t>(bits)), words_(codes * bits_ / 32) {}
 
-std::vector<float> floats_of(const Array& array) {
-  if (array.dtype() == DType::f16) return widened<Half>(array);
-  if (array.dtype() == DType::bf16) return widened<BFloat16>(array);
-  return array.to_vector<float>();
-}
-
-template <Element T>
-Array narrowed(const std::vector<float>& values, const Shape& shape) {
-  std::vector<T> narrow(values.size());
-  std::ranges::transform(values, narrow.begin(), [](float v) { return static_cast<T>(v); });
-  return Array::from(narrow, shape);
-}
-
-Array array_of(const std::vector<float>& values, const Shape& shape, DType dtype) {
-  if (dtype == DType::f16) return narrowed<Half>(values, shape);
-  if (dtype == DType::bf16) return narrowed<BFloat16>(values, shape);
-  return Array::from(values, shape);
-}
-
-float e8m0(int byte) {
-  return std::bit_cast<float>(std::max(static_cast<std::uint32_t>(byte) << 23, 0x00400000u));
-}
-
-float e2m1(std::uint32_t code) {
-  constexpr std::array magnitudes{0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
-  return std::copysign(magnitudes[code & 7u], code < 8u ? 1.0f : -1.0f);
-}
-
-/// Packs the codes of a row-major array; `code` is called once per element, in order.
-template <class Code>
-void pack(std::size_t count, int bits, std::uint32_t* words, Code code) {
-  const std::size_t per_word = 32u / static_cast<std::size_t>(bits);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i % per_word == 0) words[i / per_word] = 0;
-    words[i / per_word] |= code(i) << (static_cast<std::size_t>(bits) * (i % per_word));
+  void put(std::uint32_t code) {
+    const std::size_t word = at_ / 32, shift = at_ % 32;
+    words_[word] |= code << shift;
+    if (shift + bits_ > 32) words_[word + 1] = code >> (32 - shift);
+    at_ += bits_;
   }
-}
+  const std::vector<std::uint32_t>& words() const { return words_; }
+
+ private:
+  std::size_t bits_, at_ = 0;
+  std::vector<std::uint32_t> words_;
+};
 
 struct AffineGroup {
   float scale = 0.0f, bias = 0.0f;
 };
 
-AffineGroup affine_group(std::span<const float> group, float steps) {
+AffineGroup affine_group(std::span<const float> group, int bits) {
+  const auto steps = static_cast<float>((1u << bits) - 1u);
   float high = -std::numeric_limits<float>::infinity(), low = -high;
   for (const float v : group) {
     if (v > high) high = v;
     if (v < low) low = v;
   }
-  const bool negative = std::fabs(low) > std::fabs(high);
   float scale = (high - low) / steps;
   if (!(scale > 1e-7f)) scale = 1e-7f;
+  if (bits == 1) return {scale, low};
+  const bool negative = std::fabs(low) > std::fabs(high);
   if (!negative) scale = -scale;
   const float edge = negative ? low : high;
   const float edge_steps = std::nearbyint(edge / scale);
@@ -84,18 +60,42 @@ std::uint32_t affine_code(float value, const AffineGroup& group, float steps) {
   return static_cast<std::uint32_t>(std::min(code, steps));
 }
 
-/// The smallest e with 2^e >= ratio; 0 for ratio 0.
-int exponent_not_below(float ratio) {
-  if (ratio == 0.0f) return 0;
-  int exponent = 0;
-  return std::frexp(ratio, &exponent) == 0.5f ? exponent - 1 : exponent;
+Shape columns(const Array& w, std::int64_t count) {
+  return w.shape().with(-1, count);
 }
 
-std::uint32_t nearest_e2m1(DType dtype, float x) {
+QuantizedArrays quantize_affine(const Array& w, std::size_t group_size, int bits) {
+  const std::vector<float> values = host_floats(w);
+  const std::size_t groups = values.size() / group_size;
+  const auto steps = static_cast<float>((1u << bits) - 1u);
+  std::vector<float> scales(groups), biases(groups);
+  CodeStream codes(values.size(), bits);
+  for (std::size_t g = 0; g < groups; ++g) {
+    const auto group = std::span(values).subspan(g * group_size, group_size);
+    const AffineGroup found = affine_group(group, bits);
+    for (const float value : group) codes.put(affine_code(value, found, steps));
+    scales[g] = found.scale;
+    biases[g] = found.bias;
+  }
+  const std::int64_t width = w.shape(-1);
+  const Shape per_group = columns(w, width / static_cast<std::int64_t>(group_size));
+  return {Array::from(codes.words(), columns(w, width * bits / 32)),
+          host_array(scales, per_group, w.dtype()), host_array(biases, per_group, w.dtype())};
+}
+
+/// The smallest e with 2^e >= ratio > 0, by bits: 128 for infinity.
+int exponent_not_below(float ratio) {
+  const auto bits = std::bit_cast<std::uint32_t>(ratio), mantissa = bits & 0x007fffffu;
+  if (bits > mantissa) return static_cast<int>(bits >> 23) - 127 + (mantissa != 0 ? 1 : 0);
+  return std::bit_width(mantissa - 1u) - 149;  // subnormal: mantissa * 2^-149
+}
+
+/// The first of the codes at the least distance, measured in `distances`; NaN and infinity have 0.
+std::uint32_t nearest_e2m1(DType distances, float x) {
   std::uint32_t best = 0;
   float least = std::fabs(x);
   for (std::uint32_t code = 1; code < 16; ++code) {
-    const float distance = std::fabs(round_to(dtype, x - e2m1(code)));
+    const float distance = std::fabs(round_to(distances, x - e2m1(code)));
     if (distance < least) {
       least = distance;
       best = code;
@@ -104,109 +104,59 @@ std::uint32_t nearest_e2m1(DType dtype, float x) {
   return best;
 }
 
-Shape columns(const Array& w, std::int64_t count) {
-  return w.shape().with(-1, count);
+/// A group's scale as stored, and what its elements are divided by.
+struct FloatingScale {
+  std::uint8_t byte = 0;
+  float value = 0.0f;
+};
+
+FloatingScale e4m3_scale(DType dtype, float ratio, float encode) {
+  const std::uint32_t byte = to_e4m3(ratio * encode);
+  return {static_cast<std::uint8_t>(byte), round_to(dtype, e4m3(byte))};
 }
 
-QuantizedArrays quantize_affine(const Array& w, std::size_t group_size, int bits) {
-  const std::vector<float> values = floats_of(w);
-  const std::size_t groups = values.size() / group_size;
-  const float steps = static_cast<float>((1u << bits) - 1u);
-  std::vector<float> scales(groups), biases(groups);
-  std::vector<std::uint32_t> words(values.size() * static_cast<std::size_t>(bits) / 32);
-  for (std::size_t g = 0; g < groups; ++g) {
-    const auto group = std::span(values).subspan(g * group_size, group_size);
-    const AffineGroup found = affine_group(group, steps);
-    pack(group_size, bits, &words[g * group_size * static_cast<std::size_t>(bits) / 32],
-         [&](std::size_t i) { return affine_code(group[i], found, steps); });
-    scales[g] = found.scale;
-    biases[g] = found.bias;
-  }
-  const std::int64_t width = w.shape(-1);
-  const Shape per_group = columns(w, width / static_cast<std::int64_t>(group_size));
-  return {Array::from(words, columns(w, width * bits / 32)), array_of(scales, per_group, w.dtype()),
-          array_of(biases, per_group, w.dtype())};
+FloatingScale power_of_two_scale(DType dtype, float ratio) {
+  const int exponent = ratio == 0.0f ? 0 : exponent_not_below(ratio);
+  // The byte wraps around, as MLX's does.
+  return {static_cast<std::uint8_t>((exponent + 127) & 255),
+          round_to(dtype, std::ldexp(1.0f, exponent))};
 }
 
-QuantizedArrays quantize_mxfp4(const Array& w, std::size_t group_size) {
-  const std::vector<float> values = floats_of(w);
+QuantizedArrays quantize_floating(const Array& w, const QuantizationParams& params, float encode) {
+  const bool nvfp4 = params.mode == QuantizationMode::nvfp4;
+  const bool mxfp8 = params.mode == QuantizationMode::mxfp8;
+  const auto group_size = static_cast<std::size_t>(params.group());
+  const DType dtype = w.dtype(), distances = nvfp4 ? DType::f32 : dtype;
+  const std::vector<float> values = host_floats(w);
   std::vector<std::uint8_t> scales(values.size() / group_size);
-  std::vector<std::uint32_t> words(values.size() / 8);
+  CodeStream codes(values.size(), params.bit_count());
   for (std::size_t g = 0; g < scales.size(); ++g) {
     const auto group = std::span(values).subspan(g * group_size, group_size);
     float largest = 0.0f;
     for (const float v : group) largest = std::fmax(largest, std::fabs(v));
-    const int exponent = exponent_not_below(round_to(w.dtype(), largest / 6.0f));
-    const float scale = round_to(w.dtype(), std::ldexp(1.0f, exponent));
-    pack(group_size, 4, &words[g * group_size / 8], [&](std::size_t i) {
-      return nearest_e2m1(w.dtype(), round_to(w.dtype(), group[i] / scale));
-    });
-    scales[g] = static_cast<std::uint8_t>((exponent + 127) & 255);  // wraps around, as MLX's does
+    const float ratio = round_to(dtype, largest / (mxfp8 ? 448.0f : 6.0f));
+    const FloatingScale scale =
+        nvfp4 ? e4m3_scale(dtype, ratio, encode) : power_of_two_scale(dtype, ratio);
+    for (const float v : group) {
+      const float x = round_to(dtype, v / scale.value) * encode;
+      codes.put(mxfp8 ? to_e4m3(x) : nearest_e2m1(distances, x));
+    }
+    scales[g] = scale.byte;
   }
   const std::int64_t width = w.shape(-1);
-  return {Array::from(words, columns(w, width / 8)),
-          Array::from(scales, columns(w, width / static_cast<std::int64_t>(group_size))),
+  return {Array::from(codes.words(), columns(w, width * params.bit_count() / 32)),
+          Array::from(scales, columns(w, width / params.group())),
           {}};
-}
-
-/// Scales or biases as floats in T, and how many there are in a row.
-struct PerGroup {
-  std::vector<float> values;
-  std::size_t columns = 1;
-
-  float at(std::size_t row, std::size_t group) const {
-    return values[row * columns + std::min(group, columns - 1)];
-  }
-};
-
-PerGroup per_group(const Array& array, DType arithmetic) {
-  PerGroup found;
-  found.columns = static_cast<std::size_t>(array.shape(-1));
-  if (array.dtype() == DType::u8)
-    for (const std::uint8_t byte : array.to_vector<std::uint8_t>())
-      found.values.push_back(e8m0(byte));
-  else
-    found.values = floats_of(array);
-  for (float& value : found.values) value = round_to(arithmetic, value);
-  return found;
 }
 
 }  // namespace
 
-QuantizedArrays quantize_on_host(const Array& w, const QuantizationParams& params) {
-  const auto group = static_cast<std::size_t>(params.group());
-  if (params.mode == QuantizationMode::affine) return quantize_affine(w, group, params.bit_count());
-  return quantize_mxfp4(w, group);
-}
-
-Array dequantize_on_host(const QuantizedArrays& w, const QuantizationParams& params,
-                         DType arithmetic, DType result,
-                         const std::optional<std::vector<std::int64_t>>& rows) {
-  const auto bits = static_cast<std::size_t>(params.bit_count()), per_word = 32 / bits;
-  const auto group_size = static_cast<std::size_t>(params.group());
-  const auto row_words = static_cast<std::size_t>(w.packed.shape(-1));
-  const std::size_t width = row_words * per_word;
-  const auto stored = static_cast<std::size_t>(w.packed.shape().elements(0, w.packed.rank() - 1));
-  const std::size_t count = rows ? rows->size() : stored;
-  const std::vector<std::uint32_t> words = w.packed.to_vector<std::uint32_t>();
-  const PerGroup scales = per_group(w.scales, arithmetic);
-  const PerGroup biases = w.biases ? per_group(*w.biases, arithmetic) : PerGroup{};
-
-  std::vector<float> dense(count * width);
-  for (std::size_t i = 0; i < dense.size(); ++i) {
-    const std::size_t row = rows ? static_cast<std::size_t>((*rows)[i / width]) : i / width;
-    const std::size_t k = i % width, group = k / group_size;
-    const std::uint32_t code =
-        words[row * row_words + k / per_word] >> (bits * (k % per_word)) & ((1u << bits) - 1u);
-    const float element = w.biases ? static_cast<float>(code) : e2m1(code);
-    float value = round_to(arithmetic, element * scales.at(row, group));
-    if (w.biases) value = round_to(arithmetic, value + biases.at(row, group));
-    dense[i] = value;
-  }
-  const Shape shape =
-      rows ? Shape{static_cast<std::int64_t>(count), static_cast<std::int64_t>(width)}
-           : w.packed.shape().with(-1, static_cast<std::int64_t>(width));
-  return array_of(dense, shape, result);
+QuantizedArrays quantize_on_host(const Array& w, const QuantizationParams& params,
+                                 const std::optional<Array>& global_scale) {
+  if (params.mode == QuantizationMode::affine)
+    return quantize_affine(w, static_cast<std::size_t>(params.group()), params.bit_count());
+  const float encode = global_scale ? 2688.0f / global_scale->to_vector<float>().front() : 1.0f;
+  return quantize_floating(w, params, encode);
 }
 
 }  // namespace clmx

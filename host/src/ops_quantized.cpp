@@ -9,44 +9,13 @@
 #include "clmx/devices/error_word.hpp"
 #include "host_quantize.hpp"
 #include "launch.hpp"
+#include "on_device.hpp"
 #include "prepared_weight.hpp"
 #include "probe.hpp"
 #include "quantized_checks.hpp"
-#include "tuning_quantized.hpp"
 
 namespace clmx {
 namespace {
-
-Array on_device(const Array& array, const Stream& stream) {
-  if (array.size() == 0) return array;
-  static_cast<void>(array.on(stream));  // which refuses what CLMX_TRANSFERS=deny forbids
-  return array.to(stream.device());
-}
-
-QuantizedArrays quantize_on_device(const Array& w, const QuantizationParams& params,
-                                   const Stream& stream) {
-  const bool affine = params.mode == QuantizationMode::affine;
-  const std::int64_t width = w.shape(-1), groups = width / params.group();
-  const Shape per_group = w.shape().with(-1, groups);
-  QuantizedArrays out{
-      Array::empty(w.shape().with(-1, width * params.bit_count() / 32), DType::u32, stream),
-      Array::empty(per_group, affine ? w.dtype() : DType::u8, stream),
-      {}};
-  if (affine) out.biases = Array::empty(per_group, w.dtype(), stream);
-  if (w.size() == 0) return out;
-
-  const Constants constants{
-      {"X", w.dtype()}, {"BITS", params.bit_count()}, {"GROUP", params.group()}};
-  const Kernel kernel = stream.device().kernel(
-      {kernels(), "quantize.cl", affine ? "quantize_affine" : "quantize_mxfp4", constants});
-  const auto count = static_cast<std::uint64_t>(per_group.elements());
-  const Grid grid = Grid::linear(count, std::min<std::size_t>(kernel.max_work_group_size(), 16));
-  if (affine)
-    launch(stream, kernel, grid, w, out.packed, out.scales, *out.biases, count);
-  else
-    launch(stream, kernel, grid, w, out.packed, out.scales, count);
-  return out;
-}
 
 /// What a dequantizing kernel is specialised on.
 Constants dequantize_constants(const QuantizedArrays& w, const QuantizationParams& params,
@@ -162,39 +131,6 @@ Shape gathered_shape(const Shape& rows, std::int64_t width) {
 }
 
 }  // namespace
-
-QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params,
-                                StreamOrDevice s) {
-  constexpr const char* op = "quantize";
-  require_float(w, op, "w");
-  require_rank_at_least(w, 2, op, "w");
-  check_supported(params, op);
-  const bool made = has_prepared_kernels(params);
-  require(made, op, params.mode, " with ", params.bit_count(), " bits and group size ",
-          params.group(), " is not quantized here");
-  require(w.shape(-1) % params.group() == 0, op, "the rows of w have ", w.shape(-1),
-          " elements, no multiple of the group size ", params.group());
-
-  const Stream stream = s.resolve();
-  const DeviceAbilities& able = abilities(stream.device());
-  QuantizedArrays out;
-  if (able.exact_division && able.exact_denormals) {
-    out = quantize_on_device(w, params, stream);
-  } else {
-    out = quantize_on_host(w, params);
-    out.packed = on_device(out.packed, stream);
-    out.scales = on_device(out.scales, stream);
-    if (out.biases) out.biases = on_device(*out.biases, stream);
-  }
-  tapped(op, {w}, params, out.packed);
-  return out;
-}
-
-QuantizedWeight quantize(const Array& w, const QuantizationParams& params, StreamOrDevice s) {
-  require(w.rank() == 2, "quantize", "a QuantizedWeight is a matrix, w has shape ", w.shape());
-  QuantizedArrays made = quantize_arrays(w, params, s);
-  return {std::move(made.packed), std::move(made.scales), std::move(made.biases), params};
-}
 
 Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
                  std::optional<DType> dtype, StreamOrDevice s) {

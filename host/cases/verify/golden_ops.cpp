@@ -23,8 +23,8 @@ struct Call {
 };
 
 GoldenOutputs quantize_case(const Call& call) {
-  const QuantizedArrays made =
-      quantize_arrays(call.in("w"), quantization_of(call.golden.args), call.stream);
+  const QuantizedArrays made = quantize_arrays(call.in("w"), quantization_of(call.golden.args),
+                                               call.maybe("global_scale"), call.stream);
   GoldenOutputs outputs{{"packed", made.packed}, {"scales", made.scales}};
   if (made.biases) outputs.emplace("biases", *made.biases);
   return outputs;
@@ -145,7 +145,7 @@ bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
   if (!runner_of(golden.op)) return false;
   const GoldenArguments& args = golden.args;
   if (args.has("mode") && !is_supported(quantization_of(args))) return false;
-  if (golden.inputs.contains("global_scale")) return false;
+  if (golden.op != "quantize" && golden.inputs.contains("global_scale")) return false;
   if (golden.op == "quantized_matmul")
     return args.flag("transpose", true) && family.rank(golden, "w") == 2;
   if (golden.op == "scaled_dot_product_attention") {
