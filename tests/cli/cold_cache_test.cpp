@@ -24,7 +24,7 @@ class ColdCaches : public testing::Test {
     Json family = manifest["families"]["quantize_affine"];
     const std::string file = family["file"];
     family["cases"] = {family["cases"][0], family["cases"][1]};
-    golden_.write("manifest.json", Json{{"families", {{family_, family}}}}.dump());
+    golden_.write("manifest.json", Json{{"families", {{family_name, family}}}}.dump());
     fs::copy_file(golden / file, golden_ / file);
   }
 
@@ -32,7 +32,7 @@ class ColdCaches : public testing::Test {
     program.environment = {{"CLMX_CACHE_DIR", (folder_ / "clmx").string()},
                            {"POCL_CACHE_DIR", (folder_ / "pocl").string()}};
     program.start({"verify", "--json", "-d", device, "--golden", golden_.path().string(),
-                   "--family", family_});
+                   "--family", family_name});
   }
 
   /// Every case right, and the device not used against doubts.
@@ -40,7 +40,7 @@ class ColdCaches : public testing::Test {
     if (ended.status != 0 || ended.err.find("used because") != std::string::npos) return false;
     const Json said = Json::parse(ended.out, nullptr, false);
     if (said.is_discarded()) return false;
-    return said["devices"][0]["families"][family_].value("bit_equal", 0) == cases;
+    return said["devices"][0]["families"][family_name].value("bit_equal", 0) == cases;
   }
 
   /// How many of `count` processes with empty caches were not right.
@@ -71,7 +71,7 @@ class ColdCaches : public testing::Test {
     EXPECT_EQ(failed, 0) << "of " << rounds * processes << " processes on " << selector;
   }
 
-  static inline const std::string family_ = "quantize_affine";
+  static inline const std::string family_name = "quantize_affine";
   const TempFolder folder_, golden_;
 };
 

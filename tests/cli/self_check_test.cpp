@@ -150,7 +150,7 @@ TEST_F(SelfCheckProgram, NumericsAndSpeedAreInTheDocument) {
   EXPECT_GT(entry.at("speed").at("stream_bytes_per_s"), 1e8);
   EXPECT_GT(entry.at("speed").at("launch_s"), 0);
   EXPECT_GT(entry.at("speed").at("default_model_tok_s"), 0);
-  const json numerics = entry.at("numerics");
+  const json& numerics = entry.at("numerics");
   EXPECT_EQ(numerics.at("fma").at("wrong"), 0);
   EXPECT_EQ(numerics.at("nan_equals_itself"), false);
   EXPECT_GT(numerics.at("loop_turns").at("taken"), 32768);

@@ -31,7 +31,7 @@ TEST(ExitDeathTest, WorkThatIsPendingEndsFirst) {
     ::setenv("CLMX_TEST_EXIT_CACHE", folder.emplace().path().c_str(), 1);
   }
   const std::filesystem::path caches = *environment("CLMX_TEST_EXIT_CACHE");
-  const std::string drivers_cache = environment("POCL_CACHE_DIR").value_or("");
+  const auto drivers_cache = environment("POCL_CACHE_DIR");
   for (const Device& device : test_devices()) {
     const std::filesystem::path cache = caches / device.info().id;
     int round = 0;
@@ -43,7 +43,11 @@ TEST(ExitDeathTest, WorkThatIsPendingEndsFirst) {
           << device.info().selector;
     }
   }
-  ::setenv("POCL_CACHE_DIR", drivers_cache.c_str(), 1);
+  if (drivers_cache) {
+    ::setenv("POCL_CACHE_DIR", drivers_cache->c_str(), 1);
+  } else {
+    ::unsetenv("POCL_CACHE_DIR");
+  }
   ::unsetenv("CLMX_TEST_EXIT_CACHE");
 }
 

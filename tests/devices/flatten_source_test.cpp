@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <array>
 #include "clmx/devices/error.hpp"
 #include "support/temp_folder.hpp"
 #include "test_kernels.hpp"
@@ -12,13 +13,13 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr KernelSource files[] = {
-    {"a.cl", "int a1;\n# include \"common/b.clh\"\n#include \"common/c.clh\"\nint a4;"},
-    {"common/b.clh", "#include \"common/c.clh\"\nint b2;\n"},
-    {"common/c.clh", "int c1;\n"},
-    {"lost.cl", "#include \"gone.clh\"\n"},
-    {"outside.cl", "#include \"../secret.clh\"\n"},
-    {"circle.cl", "#include \"circle.cl\"\nint x;\n"}};
+constexpr auto files = std::to_array<KernelSource>(
+    {{"a.cl", "int a1;\n# include \"common/b.clh\"\n#include \"common/c.clh\"\nint a4;"},
+     {"common/b.clh", "#include \"common/c.clh\"\nint b2;\n"},
+     {"common/c.clh", "int c1;\n"},
+     {"lost.cl", "#include \"gone.clh\"\n"},
+     {"outside.cl", "#include \"../secret.clh\"\n"},
+     {"circle.cl", "#include \"circle.cl\"\nint x;\n"}});
 constexpr KernelLibrary library{"flat", files};
 
 TEST(FlattenSource, PutsEachIncludeInOnceAndMarksLines) {

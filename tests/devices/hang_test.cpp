@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -48,7 +49,7 @@ kernel void endless(volatile global uint* go, ulong go_at) {
   while (go[go_at] != 0 && get_group_id(0) < 0xffffffffu) {}
 }
 )";
-  static constexpr KernelSource files[] = {{"endless.cl", endless}};
+  static constexpr auto files = std::to_array<KernelSource>({{"endless.cl", endless}});
   static constexpr KernelLibrary library{"endless", files};
   return library;
 }
@@ -66,7 +67,7 @@ void launch_endless(const Stream& stream) {
 // What the call says of the hung device; leaves with 2 when it says nothing.
 template <class Call>
 std::string hang_message(Call call) {
-  const std::string message = message_of<DeviceHung>(call);
+  std::string message = message_of<DeviceHung>(call);
   if (message.empty()) std::_Exit(2);
   return message;
 }

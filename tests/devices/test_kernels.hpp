@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -34,11 +35,11 @@ kernel void slow(global uint* x, ulong x_at, int turns) {
   x[x_at + get_global_id(0)] = v;
 }
 )";
-  static constexpr KernelSource files[] = {{"scale.cl", scale},
-                                           {"common/factor.clh", factor},
-                                           {"broken.cl", broken},
-                                           {"fixed_group.cl", fixed_group},
-                                           {"slow.cl", slow}};
+  static constexpr auto files = std::to_array<KernelSource>({{"scale.cl", scale},
+                                                             {"common/factor.clh", factor},
+                                                             {"broken.cl", broken},
+                                                             {"fixed_group.cl", fixed_group},
+                                                             {"slow.cl", slow}});
   static constexpr KernelLibrary library{"test", files};
   return library;
 }

@@ -26,6 +26,7 @@ inline cl_int answer(const void* value, std::size_t bytes, std::size_t room, voi
 }
 template <class T>
 cl_int answer(const T& value, std::size_t room, void* to, std::size_t* size) {
+  // A handle is answered as the pointer it is. NOLINTNEXTLINE(bugprone-sizeof-expression)
   return answer(&value, sizeof value, room, to, size);
 }
 inline cl_int answer(const std::string& text, std::size_t room, void* to, std::size_t* size) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 
@@ -78,9 +79,9 @@ TEST(DeviceIndices, AreReportedByWhateverWaitsNextAndOnlyOnce) {
     const Stream stream = device.new_stream();
     const Array other = cast(table(), DType::f16, stream),
                 one = cast(Array(2.5F), DType::f16, stream);
-    const std::function<void()> waits[] = {[&] { other.to_vector<Half>(); },
-                                           [&] { other.map<Half>(); }, [&] { one.item<Half>(); },
-                                           [&] { stream.synchronize(); }};
+    const auto waits = std::to_array<std::function<void()>>(
+        {[&] { other.to_vector<Half>(); }, [&] { other.map<Half>(); }, [&] { one.item<Half>(); },
+         [&] { stream.synchronize(); }});
     for (const auto& wait : waits) {
       const Array out = gather(table(), computed<std::int32_t>({70}, stream), stream);
       gather(table(), computed<std::int32_t>({71}, stream), stream);

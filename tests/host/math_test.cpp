@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -84,12 +85,12 @@ struct Function {
   std::function<double(double)> exact;
   double limit;
 };
-const Function functions[] = {
+const auto functions = std::to_array<Function>({
     {"clmx_exp", "clmx_exp16", [](double x) { return std::exp(x); }, 1.0},
     {"clmx_recip", nullptr, [](double x) { return 1 / x; }, 1.0},
     {"clmx_rsqrt", nullptr, [](double x) { return 1 / std::sqrt(x); }, 1.0},
     {"clmx_sigmoid", "clmx_sigmoid16", [](double x) { return 1 / (1 + std::exp(-x)); }, 3.0},
-};
+});
 
 /// Whether a device may flush: the promise leaves subnormal inputs and results out there.
 bool subnormal(float x) {

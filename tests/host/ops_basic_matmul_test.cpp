@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include "ops_support.hpp"
 
 namespace clmx {
@@ -22,8 +23,14 @@ float canonical_dense(const float* a, const float* b, std::size_t k, std::size_t
 struct DenseShape {
   std::int64_t m, n, k;
 };
-const DenseShape dense_shapes[] = {{1, 1, 1},    {1, 17, 255}, {2, 16, 256}, {5, 33, 257},
-                                   {9, 40, 100}, {8, 15, 700}, {3, 5, 1300}, {4, 7, 0}};
+constexpr auto dense_shapes = std::to_array<DenseShape>({{1, 1, 1},
+                                                         {1, 17, 255},
+                                                         {2, 16, 256},
+                                                         {5, 33, 257},
+                                                         {9, 40, 100},
+                                                         {8, 15, 700},
+                                                         {3, 5, 1300},
+                                                         {4, 7, 0}});
 
 void expect_canonical(const Device& device, const DenseShape& s, bool transpose) {
   const auto a = normals(count(s.m, s.k), 1), b = normals(count(s.k, s.n), 2);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 
 #include "ops_basic_broadcast.hpp"
@@ -12,7 +13,7 @@ namespace {
 using namespace testing_support;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-const DType float_types[] = {DType::f32, DType::f16, DType::bf16};
+constexpr std::array float_types = {DType::f32, DType::f16, DType::bf16};
 
 /// NumPy's broadcasting by indices, one element at a time.
 std::vector<float> broadcast_values(const std::vector<float>& values, const Shape& from,
@@ -34,16 +35,16 @@ std::vector<float> broadcast_values(const std::vector<float>& values, const Shap
 struct ShapePair {
   Shape a, b;
 };
-const ShapePair shape_pairs[] = {{{576}, {576}},
-                                 {{3, 37}, {37}},
-                                 {{3, 37}, {3, 1}},
-                                 {{}, {5, 7}},
-                                 {{2, 1, 4, 1, 19}, {3, 1, 5, 1}},
-                                 {{4, 1, 33}, {1, 6, 33}},
-                                 {{1}, {1}},
-                                 {{2, 3, 4, 5}, {1, 3, 1, 5}},
-                                 {{0, 4}, {4}},
-                                 {{20000}, {20000}}};
+const auto shape_pairs = std::to_array<ShapePair>({{{576}, {576}},
+                                                   {{3, 37}, {37}},
+                                                   {{3, 37}, {3, 1}},
+                                                   {{}, {5, 7}},
+                                                   {{2, 1, 4, 1, 19}, {3, 1, 5, 1}},
+                                                   {{4, 1, 33}, {1, 6, 33}},
+                                                   {{1}, {1}},
+                                                   {{2, 3, 4, 5}, {1, 3, 1, 5}},
+                                                   {{0, 4}, {4}},
+                                                   {{20000}, {20000}}});
 
 TEST(Add, BroadcastsAsNumPyOnEveryDevice) {
   for (const Device& device : test_devices())

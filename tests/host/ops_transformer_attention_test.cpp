@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 
 #include "ops_support.hpp"
@@ -12,10 +13,15 @@ using namespace testing_support;
 struct Sizes {
   std::int64_t batch, heads, kv_heads, queries, keys, dim, dim_v;
 };
-const Sizes all_sizes[] = {
-    {1, 1, 1, 1, 1, 16, 16},    {1, 9, 3, 1, 70, 64, 64},   {1, 9, 3, 20, 20, 64, 64},
-    {2, 6, 2, 5, 131, 40, 24},  {1, 2, 1, 3, 140, 40, 300}, {1, 4, 1, 9, 9, 7, 5},
-    {2, 4, 4, 3, 200, 128, 64}, {1, 2, 2, 7, 4, 16, 16},    {1, 8, 1, 2, 64, 64, 64}};
+constexpr auto all_sizes = std::to_array<Sizes>({{1, 1, 1, 1, 1, 16, 16},
+                                                 {1, 9, 3, 1, 70, 64, 64},
+                                                 {1, 9, 3, 20, 20, 64, 64},
+                                                 {2, 6, 2, 5, 131, 40, 24},
+                                                 {1, 2, 1, 3, 140, 40, 300},
+                                                 {1, 4, 1, 9, 9, 7, 5},
+                                                 {2, 4, 4, 3, 200, 128, 64},
+                                                 {1, 2, 2, 7, 4, 16, 16},
+                                                 {1, 8, 1, 2, 64, 64, 64}});
 
 /// The bhtd operands of a case.
 struct Operands {

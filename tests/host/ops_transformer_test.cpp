@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "ops_support.hpp"
 #include "ops_transformer_tuning.hpp"
 
@@ -8,7 +10,7 @@ namespace {
 
 using namespace testing_support;
 
-const DType float_types[] = {DType::f32, DType::f16, DType::bf16};
+constexpr std::array float_types = {DType::f32, DType::f16, DType::bf16};
 
 double tolerance(DType type) {
   return type == DType::f32 ? 1e-6 : type == DType::f16 ? 2e-3 : 1.6e-2;

@@ -48,26 +48,26 @@ std::vector<Device> real_devices() {
 class RealModel : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (const auto path = real_model()) model_ = load_model(*path).release();
+    if (const auto path = real_model()) model = load_model(*path).release();
   }
   static void TearDownTestSuite() {
-    delete model_;
-    model_ = nullptr;
+    delete model;
+    model = nullptr;
   }
   void SetUp() override {
-    if (model_ == nullptr) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
+    if (model == nullptr) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
     if (real_devices().empty()) GTEST_SKIP() << "only emulated devices";
   }
-  static LanguageModel* model_;
+  static LanguageModel* model;
 };
-LanguageModel* RealModel::model_ = nullptr;
+LanguageModel* RealModel::model = nullptr;
 
 TEST_F(RealModel, LogitsAreWithinOneThousandthAndTheSameBitsOnEveryDevice) {
   for (const Prompt& prompt : read_prompts()) {
     std::optional<std::vector<float>> first;
     for (const Device& device : real_devices()) {
-      ModelCache cache = model_->new_cache();
-      const auto logits = prefill(*model_, prompt.tokens, cache, 64, {}, device).to_vector<float>();
+      ModelCache cache = model->new_cache();
+      const auto logits = prefill(*model, prompt.tokens, cache, 64, {}, device).to_vector<float>();
       ASSERT_EQ(logits.size(), prompt.logits.size());
       double worst = 0;
       for (std::size_t i = 0; i < logits.size(); ++i) {
@@ -88,7 +88,7 @@ TEST_F(RealModel, GreedyTokensAreThoseOfTheReference) {
     std::optional<std::vector<std::int32_t>> first;
     for (const Device& device : real_devices()) {
       const Generation run =
-          generate(*model_, prompt.tokens, {.max_tokens = 64, .ignore_eos = true}, {}, device);
+          generate(*model, prompt.tokens, {.max_tokens = 64, .ignore_eos = true}, {}, device);
       if (!first) first = run.tokens;
       EXPECT_EQ(run.tokens, *first) << prompt.name << " on " << device.info().selector;
       for (std::size_t i = 0; i < 64 && prompt.margins[i] >= clear_margin; ++i) {
@@ -102,9 +102,9 @@ TEST_F(RealModel, GreedyTokensAreThoseOfTheReference) {
 TEST_F(RealModel, PrefillAndDecodeGiveTheSameBits) {
   const Prompt prompt = read_prompts().front();
   for (const Device& device : real_devices()) {
-    ModelCache together = model_->new_cache(), apart = model_->new_cache();
-    const auto whole = prefill(*model_, prompt.tokens, together, 512, {}, device);
-    const auto single = prefill(*model_, prompt.tokens, apart, 1, {}, device);
+    ModelCache together = model->new_cache(), apart = model->new_cache();
+    const auto whole = prefill(*model, prompt.tokens, together, 512, {}, device);
+    const auto single = prefill(*model, prompt.tokens, apart, 1, {}, device);
     EXPECT_EQ(whole.to_vector<float>(), single.to_vector<float>()) << device.info().selector;
   }
 }
