@@ -85,6 +85,7 @@ void KVCache::append(const Array& k, const Array& v, AttentionLayout layout, Str
   launch(stream, kernel, head_grid(tuning, rows), k, v, keys_, values_, rows, kv_heads_, time,
          bhtd ? time : 1, bhtd ? 1 : kv_heads_, head_dim_, capacity_, length_,
          tuning.share.per_item);
+  tapped("kv_append", {k, v}, KVAppendOptions{length_, layout}, keys_);
   length_ += time;
 }
 
@@ -116,6 +117,7 @@ Array KVCache::append_rotated(const Array& qkv, const RopeTable& table, StreamOr
   launch(stream, kernel, head_grid(tuning, rows), qkv, table.cos, table.sin, q, keys_, values_,
          rows, heads, kv_heads_, time, head_dim_, std::int64_t{table.dims}, capacity_, length_,
          tuning.share.per_item);
+  tapped("kv_append_rotated", {qkv, table.cos, table.sin}, KVAppendOptions{length_}, keys_);
   length_ += time;
   return q;
 }

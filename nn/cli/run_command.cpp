@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "answer.hpp"
+#include "clmx/devices/clock.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/trace.hpp"
 #include "clmx/nn/model_file.hpp"
@@ -16,12 +17,6 @@
 
 namespace clmx::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 struct RunOptions {
   std::string prompt, dtype = "f32";

@@ -1,20 +1,14 @@
 #include "clmx/nn/generate.hpp"
 
 #include <algorithm>
-#include <chrono>
 
+#include "clmx/devices/clock.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/trace.hpp"
 #include "clmx/host/ops_basic.hpp"
 
 namespace clmx {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// Chooses from the logits of one position; greedily on the device, where 4 bytes come back.
 class NextToken {

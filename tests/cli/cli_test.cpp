@@ -185,14 +185,27 @@ TEST_F(Cli, StandardOutputThatIsFullIsStatus1) {
   EXPECT_EQ(WEXITSTATUS(std::system((program + " devices > /dev/full 2> /dev/null").c_str())), 1);
 }
 
+/// Sends the signal while the program tells a story, on each device.
+void interrupt(Program& program, int signal, const std::function<void(const Ended&)>& expect) {
+  for (const Device& device : test_devices()) {
+    program.start({"run", "--raw", "--ignore-eos", "--max-tokens", "500", "--temperature", "1",
+                   "-d", device.info().selector, "Tell me a long story"});
+    ASSERT_TRUE(program.wrote_within(std::chrono::seconds(100))) << device.info().selector;
+    program.signal(signal);
+    expect(program.wait());
+  }
+}
+
 TEST_F(Cli, InterruptKeepsTheTextSoFarAndIsStatus130) {
-  program_.start({"run", "--raw", "--ignore-eos", "--max-tokens", "500", "--temperature", "1",
-                  "Tell me a long story"});
-  ASSERT_TRUE(program_.wrote_within(std::chrono::seconds(100)));
-  program_.signal(SIGINT);
-  const Ended ended = program_.wait();
-  EXPECT_EQ(ended.status, 130) << ended.err;
-  EXPECT_THAT(ended.out, testing::EndsWith("\n"));
+  interrupt(program_, SIGINT, [](const Ended& ended) {
+    EXPECT_EQ(ended.status, 130) << ended.err;
+    EXPECT_THAT(ended.out, testing::EndsWith("\n"));
+  });
+}
+
+TEST_F(Cli, TerminationIsStatus143) {
+  interrupt(program_, SIGTERM,
+            [](const Ended& ended) { EXPECT_EQ(ended.status, 143) << ended.err; });
 }
 
 TEST_F(Cli, VerifyNeedsAFolderWithAManifest) {

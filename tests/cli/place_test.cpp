@@ -94,6 +94,7 @@ TEST_F(CliPlace, ExplainTellsTheDeviceOfEveryOp) {
   // Alike layers on one device are one part.
   EXPECT_THAT(ended.err, HasSubstr(first() == last() ? "model.layers.0-1\n" : "model.layers.1\n"));
   EXPECT_THAT(ended.err, HasSubstr("mlp: quantized_matmul("));
+  EXPECT_THAT(ended.err, HasSubstr("self_attn: kv_append"));
   const json parts = json::parse(ended.out).at("runs")[0].at("explanation");
   EXPECT_EQ(parts.front().at("part"), "model.embed_tokens");
   EXPECT_EQ(parts.back().at("part"), "lm_head");

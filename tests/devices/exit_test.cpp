@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "support/temp_folder.hpp"
+#include "support/death_test_folder.hpp"
 #include "support/test_devices.hpp"
 #include "test_kernels.hpp"
 
@@ -24,13 +24,7 @@ void enqueue_and(void (*how)(int), const Device& device, const std::filesystem::
 // With clmx's cache cold, and then warm where the driver's is cold: the driver compiles in a thread
 // of its own while the process ends, with what that thread is the first to make.
 TEST(ExitDeathTest, WorkThatIsPendingEndsFirst) {
-  // Each expectation runs this program anew up to that line; the folder is told to it here.
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  std::optional<TempFolder> folder;
-  if (!environment("CLMX_TEST_EXIT_CACHE")) {
-    ::setenv("CLMX_TEST_EXIT_CACHE", folder.emplace().path().c_str(), 1);
-  }
-  const std::filesystem::path caches = *environment("CLMX_TEST_EXIT_CACHE");
+  const DeathTestFolder caches;
   const auto drivers_cache = environment("POCL_CACHE_DIR");
   for (const Device& device : test_devices()) {
     const std::filesystem::path cache = caches / device.info().id;
@@ -48,7 +42,6 @@ TEST(ExitDeathTest, WorkThatIsPendingEndsFirst) {
   } else {
     ::unsetenv("POCL_CACHE_DIR");
   }
-  ::unsetenv("CLMX_TEST_EXIT_CACHE");
 }
 
 }  // namespace

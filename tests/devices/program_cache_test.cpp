@@ -7,6 +7,7 @@
 #include "clmx/devices/error.hpp"
 #include "device_state.hpp"
 #include "kernel_state.hpp"
+#include "support/death_test_folder.hpp"
 #include "support/temp_folder.hpp"
 #include "test_kernels.hpp"
 
@@ -138,18 +139,11 @@ void run_and_exit(const Device& device, const std::filesystem::path& cache) {
 }
 
 TEST(ProgramCacheDeathTest, AProcessThatExitsLeavesItsBinariesToTheNext) {
-  // Each expectation runs this program anew up to that line; the folder is told to it here.
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  std::optional<TempFolder> folder;
-  if (!environment("CLMX_TEST_EXIT_CACHE")) {
-    ::setenv("CLMX_TEST_EXIT_CACHE", folder.emplace().path().c_str(), 1);
-  }
-  const std::filesystem::path caches = *environment("CLMX_TEST_EXIT_CACHE");
+  const DeathTestFolder caches;
   for (const Device& device : test_devices()) {
     EXPECT_EXIT(run_and_exit(device, caches / device.info().id), testing::ExitedWithCode(11), "");
     EXPECT_EXIT(run_and_exit(device, caches / device.info().id), testing::ExitedWithCode(10), "");
   }
-  ::unsetenv("CLMX_TEST_EXIT_CACHE");
 }
 
 }  // namespace

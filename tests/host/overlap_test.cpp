@@ -1,19 +1,12 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
-
+#include "clmx/devices/clock.hpp"
 #include "clmx/devices/passage.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "devices/test_kernels.hpp"
 
 namespace clmx {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// A launch that keeps one work-item, and a stream, busy for about as long as asked.
 class Slow {

@@ -1,21 +1,15 @@
 #include "device_speed.hpp"
 
 #include <algorithm>
-#include <chrono>
 
+#include "clmx/devices/clock.hpp"
 #include "kernel_library.hpp"
 #include "stream_reader.hpp"
 
 namespace clmx {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int launches_at_a_time = 200;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 template <class Work>
 double seconds_of(const Stream& stream, Work work) {

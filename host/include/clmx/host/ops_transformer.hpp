@@ -71,6 +71,13 @@ struct RopeTableOptions {
 Array rope(const Array& x, const RopeTable& table, std::int64_t offset, AttentionLayout layout,
            StreamOrDevice s = {});
 
+/// What a Tap sees of an append: op "kv_append" (inputs k, v) or "kv_append_rotated" (inputs qkv,
+/// cos, sin); the output is the cache's keys.
+struct KVAppendOptions {
+  std::int64_t length = 0;  ///< positions that were there before
+  AttentionLayout layout = AttentionLayout::bthd;
+};
+
 /// Keys and values of one layer, written in place: the one mutable thing. Belongs to one stream;
 /// moving it copies. Stored as [batch, kv_heads, capacity, head_dim] in `dtype`.
 class KVCache {
