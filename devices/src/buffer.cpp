@@ -23,7 +23,8 @@ BufferState::~BufferState() {
     case Kind::wrapped:
       device.pool.hold(std::move(host), std::move(block.memory), uses.all());
       break;
-    case Kind::foreign:
+    case Kind::foreign:  // a window keeps what it looks into
+      if (host.owner) device.pool.hold(std::move(host), std::move(block.memory), uses.all());
       break;
   }
 }

@@ -59,9 +59,18 @@ const cl::Context& DeviceState::context() {
     cl_int status = CL_SUCCESS;
     context_ = cl::Context(device, nullptr, nullptr, nullptr, &status);
     check(status, info, "clCreateContext");
+    has_context_ = true;
     finish_at_exit();
   });
   return context_;
+}
+
+void DeviceState::adopt(const cl::Context& context) {
+  std::call_once(context_once_, [&] {
+    context_ = context;
+    has_context_ = true;
+    finish_at_exit();
+  });
 }
 
 Stream DeviceState::default_stream() {

@@ -26,6 +26,9 @@ struct DeviceState {
 
   /// Made at the first use: some drivers take long.
   const cl::Context& context();
+  bool has_context() const { return has_context_; }
+  /// Takes somebody else's context for its own; before the first use of context().
+  void adopt(const cl::Context& context);
   bool wraps_host_memory();
   Stream default_stream();
   /// For what runs beside the work of other streams; made at first use.
@@ -43,6 +46,7 @@ struct DeviceState {
  private:
   std::once_flag context_once_, wrap_once_;
   std::mutex default_stream_mutex_;
+  std::atomic<bool> has_context_{false};
   cl::Context context_;
   bool wraps_ = false;
   std::uint64_t transfer_losses_ = 0;  // when the transfer stream was made
@@ -56,7 +60,7 @@ struct Devices {
   std::vector<DeviceProblem> problems;
 };
 Devices& devices();
-/// The same and the sub-devices made so far.
+/// The same, the sub-devices made so far and the devices in foreign contexts.
 std::vector<DeviceState*> all_device_states();
 
 /// True once the process has begun to end: OpenCL objects are then left alone.

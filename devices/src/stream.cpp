@@ -18,17 +18,26 @@ cl::CommandQueue new_queue(DeviceState& device, bool device_clock) {
   return queue;
 }
 
+/// Ours is made as we like.
+bool may_be_profiled(const cl::CommandQueue& adopted) {
+  cl_command_queue_properties properties = CL_QUEUE_PROFILING_ENABLE;
+  if (adopted() && adopted.getInfo(CL_QUEUE_PROPERTIES, &properties) != CL_SUCCESS) return false;
+  return (properties & CL_QUEUE_PROFILING_ENABLE) != 0;
+}
+
 }  // namespace
 
-StreamState::StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role)
+StreamState::StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role,
+                         cl::CommandQueue adopted)
     : device(stream_device),
       number(stream_device.streams.reserve()),
       trace(StreamTrace::start(stream_device.info, role, number)),
       profiling(options.profiling),
-      device_clock(measures() && stream_device.info.timer_resolution_ns > 0),
+      device_clock(measures() && stream_device.info.timer_resolution_ns > 0 &&
+                   may_be_profiled(adopted)),
       synchronous(environment("CLMX_SYNC").value_or("0") != "0"),
       paced(is_paced(stream_device.info)),
-      queue(new_queue(stream_device, device_clock)) {
+      queue(adopted() ? std::move(adopted) : new_queue(stream_device, device_clock)) {
   device.streams.add(*this);
   if (!device.in_use.exchange(true)) count_device_in_use();
 }

@@ -38,7 +38,9 @@ struct StreamKernel {
 constexpr std::size_t staged_write_bytes = std::size_t{256} << 10;
 
 struct StreamState : std::enable_shared_from_this<StreamState> {
-  StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role = "stream");
+  /// With a new queue, or over somebody else's in-order one of the device's context.
+  StreamState(DeviceState& stream_device, StreamOptions options, std::string_view role = "stream",
+              cl::CommandQueue adopted = {});
   StreamState(const StreamState&) = delete;
   StreamState& operator=(const StreamState&) = delete;
   ~StreamState();

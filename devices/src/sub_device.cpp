@@ -6,6 +6,7 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/selection.hpp"
 #include "device_state.hpp"
+#include "foreign_devices.hpp"
 #include "select.hpp"
 
 namespace clmx {
@@ -59,7 +60,7 @@ Device sub_device(const Device& device, int units) {
 }
 
 std::vector<DeviceState*> all_device_states() {
-  std::vector<DeviceState*> states;
+  std::vector<DeviceState*> states = foreign_device_states();
   for (const auto& state : devices().states) states.push_back(state.get());
   SubDevices& parts = sub_devices();
   const std::lock_guard lock(parts.mutex);

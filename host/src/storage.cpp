@@ -83,6 +83,16 @@ Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t 
   return {replica->buffer, begin - replica->begin};
 }
 
+std::optional<Storage::Place> Storage::held_on(const Stream& stream, std::size_t begin,
+                                               std::size_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool wraps = host_ && bytes > 0 && stream.device().wraps_host_memory();
+    if (!wraps && !find(stream.device(), begin, bytes)) return std::nullopt;
+  }
+  return on(stream, begin, bytes);
+}
+
 Storage::Replica& Storage::write_copy(const Stream& stream, std::size_t begin,
                                       std::span<const std::byte> bytes) {
   const Buffer buffer = Buffer::allocate_unpooled(stream.device(), bytes.size());

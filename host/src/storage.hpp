@@ -25,6 +25,8 @@ class Storage {
   /// allocation just these bytes, so that a view of some rows works there.
   enum class Asked { by_use, explicitly };  ///< the second may copy when transfers are denied
   Place on(const Stream& stream, std::size_t begin, std::size_t bytes, Asked asked = Asked::by_use);
+  /// As on(), but nothing where the bytes would have to be copied for it.
+  std::optional<Place> held_on(const Stream& stream, std::size_t begin, std::size_t bytes);
   void read(std::size_t offset, std::span<std::byte> to);
   HostBytes map(std::size_t offset, std::size_t bytes, const std::shared_ptr<Storage>& self);
   bool ready();

@@ -8,6 +8,7 @@
 
 #include "clmx/devices/buffer.hpp"
 #include "clmx/devices/memory.hpp"
+#include "clmx/host/array_data.hpp"
 #include "clmx/host/dtype.hpp"
 #include "clmx/host/shape.hpp"
 #include "clmx/host/stream_or_device.hpp"
@@ -95,6 +96,11 @@ class Array {
     read(std::as_writable_bytes(std::span<T>(values)));
     return values;
   }
+  /// The same under mlx-swift's name.
+  template <Element T>
+  std::vector<T> as_array() const {
+    return to_vector<T>();
+  }
   template <Element T>
   HostView<T> map() const {
     check_dtype(DTypeOf<T>::value, "map");
@@ -103,6 +109,15 @@ class Array {
   /// The raw bytes into `to`, whose size must be bytes(). Waits.
   void read(std::span<std::byte> to) const;
   HostBytes map_bytes() const;
+  /// Bytes, shape, strides and dtype, for libraries that know nothing of clmx. Waits. What they are
+  /// and how long they live: DataAccess and docs/memory.md.
+  ArrayData as_data(DataAccess access = DataAccess::copy) const;
+  /// The elements in a cl_mem of the device's context, from its first byte on, all written. Waits.
+  /// A copy of exactly bytes() bytes; with no_copy the memory that the array itself uses there,
+  /// never to be written to, which may be larger. Empty where that is impossible: no elements, or
+  /// with no_copy when the device does not hold them and cannot use the host's memory, or when a
+  /// view begins where the device can begin no buffer.
+  std::optional<ArrayMemory> as_cl_mem(const Device& device, bool no_copy = false) const;
 
   /// The replica on the stream's device as a kernel argument, after making the stream wait for its
   /// writer. Copies it there first when needed (an error under CLMX_TRANSFERS=deny if it was
