@@ -6,8 +6,8 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
-#include "clmx/nn/model_file.hpp"
 #include "common_options.hpp"
+#include "embedded_golden.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
 
@@ -16,8 +16,37 @@ namespace {
 
 struct GoldenOptions {
   std::string golden, junit;
-  std::optional<std::string> family;
+  std::optional<std::string> family, case_name;
 };
+
+/// A word of a command line for a POSIX shell.
+std::string quoted(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string safe = "'";
+  for (const char c : word) safe += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return safe + "'";
+}
+
+/// The first case that failed on a device, and the command that runs it alone.
+struct FirstFailure {
+  const FamilyResult* family = nullptr;
+  const CaseResult* found = nullptr;
+  std::string repeat;
+};
+
+FirstFailure first_failure(const DeviceResult& device, const GoldenOptions& options) {
+  for (const FamilyResult& family : device.families) {
+    const CaseResult* const found = family.first_failure();
+    if (found == nullptr) continue;
+    std::string repeat = "clmx verify";
+    if (!options.golden.empty()) repeat += " --golden " + quoted(options.golden);
+    repeat += " --family " + quoted(family.name) + " --case " + quoted(found->name);
+    return {&family, found, repeat + " -d " + quoted(device.selector)};
+  }
+  return {};
+}
 
 constexpr auto outcome_names =
     std::to_array<std::pair<const char*, Outcome>>({{"bit_equal", Outcome::bit_equal},
@@ -34,17 +63,21 @@ Json described(const FamilyResult& family) {
   return json;
 }
 
-Json first_failure(const DeviceResult& device) {
-  for (const FamilyResult& family : device.families) {
-    if (const CaseResult* found = family.first_failure()) {
-      return Json{{"family", family.name}, {"case", found->name}, {"what", found->what},
-                  {"index", found->index}, {"got", found->got},   {"wanted", found->wanted}};
-    }
-  }
-  return nullptr;
+Json described(const FirstFailure& failure) {
+  if (failure.found == nullptr) return nullptr;
+  const CaseResult& one = *failure.found;
+  Json json{{"family", failure.family->name},
+            {"case", one.name},
+            {"what", one.what},
+            {"index", one.index},
+            {"got", one.got},
+            {"wanted", one.wanted}};
+  json["arguments"] = one.arguments.empty() ? Json(nullptr) : Json::parse(one.arguments);
+  json["repeat"] = failure.repeat;
+  return json;
 }
 
-void print_document(const std::vector<DeviceResult>& results) {
+void print_document(const std::vector<DeviceResult>& results, const GoldenOptions& options) {
   Json document = new_document();
   document["devices"] = Json::array();
   for (const DeviceResult& device : results) {
@@ -53,23 +86,29 @@ void print_document(const std::vector<DeviceResult>& results) {
     document["devices"].push_back({{"id", device.id},
                                    {"selector", device.selector},
                                    {"families", std::move(families)},
-                                   {"first_failure", first_failure(device)}});
+                                   {"first_failure", described(first_failure(device, options))}});
   }
   print(document);
 }
 
-void print_lines(const std::vector<DeviceResult>& results) {
+void print_line(const DeviceResult& device, const FamilyResult& family) {
+  std::cout << device.selector << ' ' << family.name << ": " << family.cases.size() << " cases";
+  for (const auto& [name, outcome] : outcome_names) {
+    if (const int count = family.count(outcome)) std::cout << ", " << count << ' ' << name;
+  }
+  if (family.worst() > 0) std::cout << ", worst error " << family.worst() << " of its bound";
+  std::cout << '\n';
+}
+
+void print_lines(const std::vector<DeviceResult>& results, const GoldenOptions& options) {
   for (const DeviceResult& device : results) {
-    for (const FamilyResult& family : device.families) {
-      std::cout << device.selector << ' ' << family.name << ": " << family.cases.size() << " cases";
-      for (const auto& [name, outcome] : outcome_names) {
-        if (const int count = family.count(outcome)) std::cout << ", " << count << ' ' << name;
-      }
-      std::cout << '\n';
-      if (const CaseResult* found = family.first_failure()) {
-        std::cout << "  first failure: " << found->name << ": " << found->what << '\n';
-      }
-    }
+    for (const FamilyResult& family : device.families) print_line(device, family);
+    const FirstFailure failure = first_failure(device, options);
+    if (failure.found == nullptr) continue;
+    const CaseResult& one = *failure.found;
+    std::cout << "  first failure: " << failure.family->name << ' ' << one.name << ": " << one.what
+              << " (element " << one.index << ": got " << one.got << ", wanted " << one.wanted
+              << ")\n  arguments: " << one.arguments << "\n  repeat: " << failure.repeat << '\n';
   }
 }
 
@@ -85,9 +124,11 @@ void write_junit(const std::string& path, const std::vector<DeviceResult>& resul
 int verify(const CommonOptions& common, const GoldenOptions& options) {
   const std::vector<Device> devices = common.devices(CommonOptions::Without::all);
   if (devices.empty()) throw DeviceNotFound("no OpenCL device was found");
+  std::optional<EmbeddedGolden> embedded;
+  if (options.golden.empty()) embedded.emplace();
   const std::filesystem::path folder =
-      options.golden.empty() ? data_folder() / "golden" : std::filesystem::path(options.golden);
-  VerifyOptions checks{.family = options.family};
+      embedded ? embedded->folder() : std::filesystem::path(options.golden);
+  VerifyOptions checks{.family = options.family, .case_name = options.case_name};
   if (!common.quiet) {
     checks.progress = [](const Device& device, const std::string& family) {
       std::cerr << device.info().selector << ": " << family << '\n';
@@ -95,10 +136,10 @@ int verify(const CommonOptions& common, const GoldenOptions& options) {
   }
   const std::vector<DeviceResult> results = verify_golden(folder, devices, checks);
   if (!options.junit.empty()) write_junit(options.junit, results);
-  common.json ? print_document(results) : print_lines(results);
+  common.json ? print_document(results, options) : print_lines(results, options);
   int failed = 0;
   for (const DeviceResult& device : results) failed += device.failed();
-  if (build_stats().launches == 0) {
+  if (build_stats().launches == 0 && !options.case_name) {
     std::cerr << "clmx: nothing was verified: no kernel ran\n";
     ++failed;
   }
@@ -111,8 +152,9 @@ Command verify_command(CLI::App& app, const CommonOptions& common) {
   CLI::App* parser = app.add_subcommand("verify", "Check golden cases on each device");
   const auto options = std::make_shared<GoldenOptions>();
   parser->add_option("--golden", options->golden,
-                     "Folder with manifest.json (default: golden in clmx's data folder)");
+                     "Folder with manifest.json (default: the cases in the program itself)");
   parser->add_option("--family", options->family, "Only this family");
+  parser->add_option("--case", options->case_name, "Only the cases of this name");
   parser->add_option("--junit", options->junit, "Also write JUnit's XML");
   return {parser, [&common, options] { return verify(common, *options); }};
 }

@@ -189,6 +189,11 @@ void check_config(const LlamaConfig& config, const std::string& file) {
   check(!config.rope.base || *config.rope.base > 0, "rope_theta is not positive");
 }
 
+QuantizationConfig parse_quantization(std::string_view config, const std::string& file) {
+  const Json json = parse_object(config, file);
+  return read_quantization(Fields(json, file), file);
+}
+
 FolderConfig parse_config(std::string_view config, std::string_view generation,
                           const std::string& file) {
   const Json json = parse_object(config, file);

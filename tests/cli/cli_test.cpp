@@ -227,5 +227,39 @@ TEST_F(Cli, VerifyCountsCasesPerFamily) {
   EXPECT_THAT(content_of(junit), HasSubstr("<testsuite"));
 }
 
+TEST_F(Cli, VerifyNeedsNoFolder) {
+  const Ended ended = run({"verify", "--json", "-q", "--family", "fp8"});
+  ASSERT_EQ(ended.status, ok) << ended.err;
+  const json device = json::parse(ended.out).at("devices").at(0);
+  EXPECT_EQ(device.at("families").at("fp8").at("bit_equal"), 6);
+  EXPECT_TRUE(device.at("first_failure").is_null());
+}
+
+TEST_F(Cli, VerifySaysHowToRepeatTheFirstFailure) {
+  const std::filesystem::path golden = std::filesystem::path(CLMX_TEST_DATA) / "golden";
+  const std::filesystem::path changed = model_ / "changed golden";
+  std::filesystem::create_directories(changed);
+  json manifest = json::parse(content_of(golden / "manifest.json"));
+  json family = manifest.at("families").at("fast");
+  for (json& one : family.at("cases")) one["tol"] = 1e-12;
+  std::ofstream(changed / "manifest.json") << json{{"families", {{"fast", family}}}};
+  std::filesystem::copy_file(golden / "fast.safetensors", changed / "fast.safetensors");
+  const Ended ended = run({"verify", "--json", "-q", "--golden", changed.string()});
+  ASSERT_EQ(ended.status, gate) << ended.err;
+  const json device = json::parse(ended.out).at("devices").at(0);
+  const json failure = device.at("first_failure");
+  const std::string name = failure.at("case"), repeat = failure.at("repeat");
+  EXPECT_TRUE(failure.at("arguments").at("op").is_string());
+  EXPECT_EQ(repeat, "clmx verify --golden '" + changed.string() + "' --family fast --case '" +
+                        name + "' -d " + device.at("selector").get<std::string>());
+  const Ended again = run(
+      {"verify", "--json", "-q", "--golden", changed.string(), "--family", "fast", "--case", name});
+  EXPECT_EQ(again.status, gate);
+  const json one = json::parse(again.out).at("devices").at(0);
+  EXPECT_EQ(one.at("families").at("fast").at("cases"), 1);
+  EXPECT_EQ(one.at("first_failure").at("case"), name);
+  EXPECT_EQ(run({"verify", "-q", "--golden", changed.string(), "--case", "none"}).status, usage);
+}
+
 }  // namespace
 }  // namespace clmx

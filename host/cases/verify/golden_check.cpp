@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "case_check.hpp"
 #include "clmx/devices/error.hpp"
+#include "golden_qqmm.hpp"
 
 namespace clmx {
 namespace {
@@ -12,17 +12,6 @@ namespace {
 /// of a layer, the inputs.
 Array wanted_array(const GoldenCase& golden, const GoldenFamily& family, const std::string& key) {
   return golden.outputs.contains(key) ? family.output(golden, key) : family.input(golden, key);
-}
-
-void take(CaseResult& result, const Verdict& verdict, const std::string& output) {
-  if (!verdict.bit_equal && result.outcome == Outcome::bit_equal) result.outcome = Outcome::within;
-  result.worst = std::max(result.worst, verdict.worst);
-  if (!verdict.mismatch || result.outcome == Outcome::failed) return;
-  result.outcome = Outcome::failed;
-  result.what = output + ": " + verdict.mismatch->what;
-  result.index = verdict.mismatch->index;
-  result.got = verdict.mismatch->got;
-  result.wanted = verdict.mismatch->wanted;
 }
 
 Verdict check_bits(const Array& got, const Array& wanted) {
@@ -38,51 +27,85 @@ double allowed(const GoldenCase& golden, DType dtype, double ref, double magnitu
          (dtype == DType::f16 ? 0x1p-25 : 0);
 }
 
-/// Element by element against the float64 reference.
-Verdict check_values(const GoldenCase& golden, const GoldenFamily& family, const Array& got) {
-  const DType dtype = dtype_named(golden.dtype);
-  const std::vector<double> ref = family.doubles(golden, "ref");
-  std::vector<double> magnitude(ref.size());
-  if (golden.check == "close") magnitude = family.doubles(golden, "mag");
+/// What the outputs are checked by, with the magnitude of each element's terms.
+GoldenReference reference_of(const GoldenCase& golden, const GoldenFamily& family) {
+  GoldenReference reference{{}, dtype_named(golden.dtype), {}, {}};
+  std::vector<double> magnitude;
+  if (golden.check == "info") {
+    QqmmReference sums = qqmm_reference(golden, family);
+    reference.shape = family.output_shape(golden, "y_mlx");
+    reference.values = std::move(sums.ref);
+    magnitude = std::move(sums.magnitude);
+  } else {
+    reference.shape = family.output_shape(golden, "ref");
+    reference.values = family.doubles(golden, "ref");
+    magnitude.resize(reference.values.size());
+    if (golden.check == "close") magnitude = family.doubles(golden, "mag");
+  }
+  if (magnitude.size() != reference.values.size() ||
+      reference.shape.elements() != static_cast<std::int64_t>(magnitude.size()))
+    throw FormatError(family.file_name(), 0, "the references of " + golden.name + " do not fit");
+  for (std::size_t i = 0; i < magnitude.size(); ++i) {
+    reference.allowed.push_back(
+        allowed(golden, reference.dtype, reference.values[i], magnitude[i]));
+  }
+  return reference;
+}
+
+bool is_qqmm(const GoldenCase& golden) {
+  return golden.check == "info" && golden.op == "qqmm";
+}
+
+}  // namespace
+
+void take_verdict(CaseResult& result, const Verdict& verdict, const std::string& output) {
+  if (!verdict.bit_equal && result.outcome == Outcome::bit_equal) result.outcome = Outcome::within;
+  result.worst = std::max(result.worst, verdict.worst);
+  if (!verdict.mismatch || result.outcome == Outcome::failed) return;
+  result.outcome = Outcome::failed;
+  result.what = output + ": " + verdict.mismatch->what;
+  result.index = verdict.mismatch->index;
+  result.got = verdict.mismatch->got;
+  result.wanted = verdict.mismatch->wanted;
+}
+
+Verdict check_against(const GoldenReference& reference, const Array& got) {
   const DoubleArray y = widen(got);
   Verdict verdict;
-  if (got.dtype() != dtype || got.shape() != family.output(golden, "y_mlx").shape() ||
-      ref.size() != y.values.size() || magnitude.size() != ref.size()) {
+  if (got.dtype() != reference.dtype || got.shape() != reference.shape) {
     verdict.bit_equal = false;
     verdict.mismatch = Mismatch{join("shape ", got.shape(), " of ", got.dtype(), " where ",
-                                     ref.size(), " elements of ", dtype, " are wanted"),
+                                     reference.shape, " of ", reference.dtype, " is wanted"),
                                 0, 0, 0};
     return verdict;
   }
-  for (std::size_t i = 0; i < ref.size(); ++i) {
-    const double error = std::abs(y.values[i] - ref[i]);
-    const double limit = allowed(golden, dtype, ref[i], magnitude[i]);
-    verdict.bit_equal = verdict.bit_equal && y.values[i] == rounded(dtype, ref[i]);
+  for (std::size_t i = 0; i < y.values.size(); ++i) {
+    const double wanted = reference.values[i], limit = reference.allowed[i];
+    const double error = std::abs(y.values[i] - wanted);
+    verdict.bit_equal = verdict.bit_equal && y.values[i] == rounded(reference.dtype, wanted);
     const bool good = error <= limit;  // false for NaN
     if (error > 0 || !good)
       verdict.worst = std::max(verdict.worst, good ? error / limit : INFINITY);
     if (!good && !verdict.mismatch)
       verdict.mismatch =
-          Mismatch{"error above its tolerance", static_cast<std::int64_t>(i), y.values[i], ref[i]};
+          Mismatch{"error above its tolerance", static_cast<std::int64_t>(i), y.values[i], wanted};
   }
   return verdict;
 }
-
-}  // namespace
 
 CaseResult check_golden(const GoldenCase& golden, const GoldenFamily& family,
                         const GoldenOutputs& got) {
   CaseResult result{.name = golden.name, .outcome = Outcome::bit_equal};
   const bool by_bits = golden.check == "bits" || golden.check == "bits_nan";
-  if (!by_bits && golden.check != "close" && golden.check != "rel") {
+  if (!by_bits && golden.check != "close" && golden.check != "rel" && !is_qqmm(golden)) {
     result.outcome = Outcome::not_covered;
     return result;
   }
   for (const auto& [key, array] : got) {
-    take(result,
-         by_bits || key != "y" ? check_bits(array, wanted_array(golden, family, key))
-                               : check_values(golden, family, array),
-         key);
+    take_verdict(result,
+                 by_bits || key != "y" ? check_bits(array, wanted_array(golden, family, key))
+                                       : check_against(reference_of(golden, family), array),
+                 key);
   }
   return result;
 }

@@ -47,9 +47,26 @@ GoldenEntry read_entry(const Json& json, const std::string& file) {
   return entry;
 }
 
-/// A file named by a manifest lies beside it, whatever its name says.
-std::filesystem::path beside(const std::filesystem::path& directory, const std::string& name) {
-  return directory / std::filesystem::path(name).filename();
+/// The plain name of a file that a manifest names: it lies beside the manifest, whatever it says.
+std::string plain_name(const Json& json, const std::string& file) {
+  const std::string name = json.get<std::string>();
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    throw FormatError(file, 0, "'" + name + "' is not a plain file name");
+  return name;
+}
+
+GoldenCheckpoint read_checkpoint(const Json& json, const std::filesystem::path& directory) {
+  const std::string file = (directory / "manifest.json").string();
+  return {directory / plain_name(json.at("dir"), file), plain_name(json.at("expected"), file),
+          json.at("tol").get<double>()};
+}
+
+/// Entries may share a reason; a name says which one is meant.
+void number_equal_names(std::vector<GoldenEntry>& entries) {
+  std::map<std::string, int> seen;
+  for (GoldenEntry& entry : entries) {
+    if (const int count = ++seen[entry.name]; count > 1) entry.name += join(" (", count, ')');
+  }
 }
 
 }  // namespace
@@ -92,6 +109,10 @@ bool GoldenArguments::flag(const std::string& key, bool otherwise) const {
   const Json& value = parsed_->json[key];
   if (!value.is_boolean()) throw FormatError(file_, 0, "argument " + key + " is not a boolean");
   return value.get<bool>();
+}
+
+std::string GoldenArguments::json() const {
+  return parsed_->json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string GoldenArguments::text(const std::string& key, const std::string& otherwise) const {
@@ -143,6 +164,14 @@ std::vector<double> GoldenFamily::doubles(const GoldenCase& golden, const std::s
   return values;
 }
 
+Shape GoldenFamily::output_shape(const GoldenCase& golden, const std::string& key) const {
+  const TensorEntry& entry = file().at(tensor_name(golden.outputs, key, golden, path_));
+  if (entry.shape.size() > Shape::max_rank)
+    throw FormatError(path_.string(), entry.file_offset,
+                      "tensor " + entry.name + " has too many axes");
+  return Shape{std::span<const std::int64_t>(entry.shape)};
+}
+
 int GoldenFamily::rank(const GoldenCase& golden, const std::string& key) const {
   const std::string& name = tensor_name(golden.inputs, key, golden, path_);
   return static_cast<int>(file().at(name).shape.size());
@@ -156,14 +185,16 @@ GoldenManifest::GoldenManifest(const std::filesystem::path& directory) {
     for (const auto& [name, family] : json.at("families").items()) {
       std::vector<GoldenCase> cases;
       for (const Json& one : family.at("cases")) cases.push_back(read_case(one, file));
-      families_.emplace_back(name, beside(directory, family.at("file").get<std::string>()),
+      families_.emplace_back(name, directory / plain_name(family.at("file"), file),
                              std::move(cases));
     }
     for (const char* list : {"errors", "accepted"}) {
       for (const Json& one : json.value(list, Json::array()))
         entries_.push_back(read_entry(one, file));
     }
-    has_checkpoint_ = json.contains("checkpoint");
+    number_equal_names(entries_);
+    if (json.contains("checkpoint"))
+      small_model_ = read_checkpoint(json.at("checkpoint"), directory);
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(file, 0, error.what());
   }
@@ -173,7 +204,7 @@ std::vector<std::string> GoldenManifest::names() const {
   std::vector<std::string> names;
   for (const GoldenFamily& family : families_) names.push_back(family.name());
   if (!entries_.empty()) names.emplace_back(validation);
-  if (has_checkpoint_) names.emplace_back(checkpoint);
+  if (small_model_) names.emplace_back(checkpoint);
   return names;
 }
 

@@ -22,6 +22,7 @@ class GoldenArguments {
   double number(const std::string& key, double otherwise) const;
   std::optional<int> integer(const std::string& key) const;
   bool flag(const std::string& key, bool otherwise) const;
+  std::string json() const;  ///< as they were given
   std::string text(const std::string& key, const std::string& otherwise) const;
 
  private:
@@ -64,7 +65,9 @@ class GoldenFamily {
   Array output(const GoldenCase& golden, const std::string& key) const;
   /// A tensor of outputs in float64: F64 as it is, other types widened.
   std::vector<double> doubles(const GoldenCase& golden, const std::string& key) const;
+  Shape output_shape(const GoldenCase& golden, const std::string& key) const;
   int rank(const GoldenCase& golden, const std::string& key) const;
+  std::string file_name() const { return path_.string(); }
 
  private:
   const SafetensorsFile& file() const;
@@ -72,6 +75,13 @@ class GoldenFamily {
   std::filesystem::path path_;
   std::vector<GoldenCase> cases_;
   mutable std::shared_ptr<const SafetensorsFile> file_;
+};
+
+/// The small model of a golden directory.
+struct GoldenCheckpoint {
+  std::filesystem::path folder;
+  std::string expected;  ///< the file of ids and logits in it
+  double tol = 0;
 };
 
 /// manifest.json of a golden directory. Throws FormatError.
@@ -85,11 +95,12 @@ class GoldenManifest {
   std::vector<std::string> names() const;
   const GoldenFamily& family(const std::string& name) const;
   const std::vector<GoldenEntry>& entries() const { return entries_; }
+  const std::optional<GoldenCheckpoint>& small_model() const { return small_model_; }
 
  private:
   std::vector<GoldenFamily> families_;
   std::vector<GoldenEntry> entries_;
-  bool has_checkpoint_ = false;
+  std::optional<GoldenCheckpoint> small_model_;
 };
 
 }  // namespace clmx

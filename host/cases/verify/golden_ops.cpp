@@ -4,6 +4,7 @@
 #include "clmx/host/ops.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "clmx/nn/linear.hpp"
+#include "golden_mpq.hpp"
 
 namespace clmx {
 namespace {
@@ -98,6 +99,10 @@ GoldenOutputs rope_case(const Call& call) {
   return {{"y", rope(call.in("x"), options, call.stream)}};
 }
 
+GoldenOutputs mpq_case(const Call& call) {
+  return run_mpq(call.golden, call.family, call.stream);
+}
+
 using Runner = GoldenOutputs (*)(const Call&);
 
 Runner runner_of(const std::string& op) {
@@ -112,7 +117,9 @@ Runner runner_of(const std::string& op) {
       {"rms_norm", rms_norm_case},
       {"silu", silu_case},
       {"swiglu", swiglu_case},
-      {"rope", rope_case}};
+      {"rope", rope_case},
+      {"mpq_prepare", mpq_case},
+      {"mpq_forward", mpq_case}};
   const auto found = runners.find(op);
   return found == runners.end() ? nullptr : found->second;
 }

@@ -29,6 +29,7 @@ struct CaseResult {
   double worst = 0;  ///< largest error in units of the tolerance
   std::int64_t index = 0;
   double got = 0, wanted = 0;
+  std::string arguments = {};  ///< of a failed one: op, args and inputs as a JSON object
 };
 
 struct FamilyResult {
@@ -50,6 +51,8 @@ struct DeviceResult {
 struct VerifyOptions {
   /// Only the family of this name.
   std::optional<std::string> family = {};
+  /// Only cases of this name.
+  std::optional<std::string> case_name = {};
   /// Called before each family, for progress.
   std::function<void(const Device&, const std::string& family)> progress = {};
 };
@@ -59,7 +62,8 @@ struct VerifyOptions {
 /// are the family "validation", the small model is "checkpoint".
 ///
 /// Throws FormatError when the manifest or a file that is needed cannot be read, ArgumentError when
-/// there is no family of that name. A case that goes wrong is a result, not an exception.
+/// there is no family or no case of that name. A case that goes wrong is a result, not an
+/// exception.
 std::vector<DeviceResult> verify_golden(const std::filesystem::path& directory,
                                         std::span<const Device> devices,
                                         const VerifyOptions& options = {});

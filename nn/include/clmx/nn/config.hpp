@@ -52,6 +52,10 @@ class QuantizationConfig {
   std::map<std::string, std::optional<QuantizationParams>> by_path_;
 };
 
+/// "quantization" of a config.json of any model. config: its text; file: for messages. Throws
+/// FormatError.
+QuantizationConfig parse_quantization(std::string_view config, const std::string& file);
+
 /// config.json of a model of the llama family.
 struct FolderConfig {
   LlamaConfig model;
