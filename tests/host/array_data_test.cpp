@@ -1,3 +1,4 @@
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS  // queues of OpenCL 1.2
 #include "clmx/host/array_data.hpp"
 
 #include <gtest/gtest.h>
