@@ -166,7 +166,10 @@ TEST(ArrayMemory, AViewBeginsWithItsFirstElementOrIsRefused) {
     ASSERT_TRUE(row) << "4096 bytes are a multiple of any alignment";
     EXPECT_EQ(read_by_opencl(stream, row->get(), 1)[0], 4096.0f);
     const Array odd = array.reshape(Shape{4096}).rows(1, 9);
-    EXPECT_FALSE(odd.as_cl_mem(device, true));
+    // Some devices begin a buffer at any byte.
+    if (const std::optional<ArrayMemory> there = odd.as_cl_mem(device, true)) {
+      EXPECT_EQ(read_by_opencl(stream, there->get(), 1)[0], 2.0f) << device.info().selector;
+    }
     EXPECT_EQ(read_by_opencl(stream, odd.as_cl_mem(device)->get(), 1)[0], 2.0f);
   }
 }
