@@ -228,10 +228,11 @@ TEST_F(Cli, VerifyCountsCasesPerFamily) {
 }
 
 TEST_F(Cli, VerifyNeedsNoFolder) {
-  const Ended ended = run({"verify", "--json", "-q", "--family", "fp8"});
+  const Ended ended = run({"verify", "--json", "-q", "--family", "mpq"});
   ASSERT_EQ(ended.status, ok) << ended.err;
   const json device = json::parse(ended.out).at("devices").at(0);
-  EXPECT_EQ(device.at("families").at("fp8").at("bit_equal"), 6);
+  EXPECT_EQ(device.at("families").at("mpq").at("cases"), 45);
+  EXPECT_GT(device.at("families").at("mpq").at("bit_equal"), 0);
   EXPECT_TRUE(device.at("first_failure").is_null());
 }
 
