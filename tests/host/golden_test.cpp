@@ -186,6 +186,21 @@ TEST(Golden, AManifestThatCannotBeReadIsAFormatError) {
   }
 }
 
+TEST(Golden, AnEntryThatDescribesNoInputIsAFormatError) {
+  const TempFolder folder;
+  for (const char* text :
+       {"f32[100000000000]", "f32[-1,64]", "f32[1.5]", "f32[4294967296,4294967296]", "f32[1e300]",
+        "f32[nan,64]", "f32[1,1,1,1,1,1,1,1,1,1,64]", "nonsense", "=", "[2,64]",
+        "f32=", "f16x[2,64]"}) {
+    const Json entry{{"op", "quantize"},
+                     {"inputs", {{"w", text}}},
+                     {"args", Json::object()},
+                     {"clmx", "refuse"}};
+    folder.write("manifest.json", Json{{"families", Json::object()}, {"errors", {entry}}}.dump());
+    EXPECT_THROW((void)verify_golden(folder.path(), one_device()), FormatError) << text;
+  }
+}
+
 TEST(Golden, AMissingTensorOrFileIsAFormatError) {
   const ChangedGolden no_tensor(
       "fast", [](Json& family) { family["cases"][0]["inputs"]["x"] = "nowhere"; });

@@ -1,6 +1,7 @@
 #include "golden_validation.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <set>
 #include <sstream>
 
@@ -28,22 +29,50 @@ std::vector<double> numbers(std::string_view text) {
   return values;
 }
 
+[[noreturn]] void refuse_text(const std::string& text) {
+  throw FormatError("manifest.json", 0, "'" + text + "' describes no input");
+}
+
+Shape described_shape(const std::vector<double>& sizes, const std::string& text) {
+  constexpr double most = 0x1p24;
+  double elements = 1;
+  std::vector<std::int64_t> shape;
+  for (const double size : sizes) {
+    elements *= std::max(size, 1.0);
+    // Also of what is not a number.
+    if (!(size >= 0 && elements <= most) || size != std::trunc(size)) refuse_text(text);
+    shape.push_back(static_cast<std::int64_t>(size));
+  }
+  if (shape.size() > Shape::max_rank) refuse_text(text);
+  return Shape{std::span<const std::int64_t>(shape)};
+}
+
+DType described_dtype(const std::string& name, const std::string& text) {
+  try {
+    return dtype_named(name);
+  } catch (const ArgumentError&) {
+    refuse_text(text);
+  }
+}
+
 /// "f32[4,64]": ones of that shape; "u32=[0,1]" or "f32=1.0": these values. Nothing when clmx has
-/// no such dtype.
+/// no such dtype. Throws FormatError for any other text.
 std::optional<Array> described(const std::string& text) {
   const std::size_t mark = text.find_first_of("[=");
+  if (mark == std::string::npos) refuse_text(text);
   const std::string type = text.substr(0, mark);
-  if (type == "f64" || type == "c64" || mark == std::string::npos) return {};
+  if (type == "f64" || type == "c64") return {};
+  const DType dtype = described_dtype(type, text);
   const std::vector<double> values = numbers(std::string_view(text).substr(mark));
   if (text[mark] == '=') {
     const bool list = text.find('[') != std::string::npos;
     const auto n = static_cast<std::int64_t>(values.size());
-    return array_of(values, dtype_named(type), list ? Shape{n} : Shape{});
+    if (!list && n != 1) refuse_text(text);
+    return array_of(values, dtype, list ? Shape{n} : Shape{});
   }
-  const std::vector<std::int64_t> sizes(values.begin(), values.end());
-  const Shape shape{std::span<const std::int64_t>(sizes)};
+  const Shape shape = described_shape(values, text);
   const std::vector<double> ones(static_cast<std::size_t>(shape.elements()), 1.0);
-  return array_of(ones, dtype_named(type), shape);
+  return array_of(ones, dtype, shape);
 }
 
 using Described = std::map<std::string, Array>;
