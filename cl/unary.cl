@@ -1,4 +1,5 @@
-// out[i] = x[i] sigmoid(x[i]), rounded once. A work-item takes per_item neighbouring elements.
+// out[i] = f(x[i]), rounded once, where the constant FUNCTION is the f of f_of and f_of16 below. A
+// work-item takes per_item neighbouring elements.
 #include "common/dtype.clh"
 #include "common/math.clh"
 #if WIDE
@@ -7,8 +8,32 @@
 
 typedef STORAGE(X) x_t;
 
-kernel void silu(const global x_t* x, ulong x_at, global x_t* out, ulong out_at, long n,
-                 long per_item) {
+// gelu_approx is x sigmoid(2 u), because (1 + tanh(u)) / 2 = sigmoid(2 u); 2 u = 2 sqrt(2 / pi) (x
+// + 0.044715 x^3).
+#define DEFINE_FUNCTIONS(F, silu, gelu, gelu_approx, gelu_fast_approx, erf_of, sigmoid_of) \
+  inline F silu(F v) {                                                                     \
+    return v * sigmoid_of(v);                                                              \
+  }                                                                                        \
+  inline F gelu(F v) {                                                                     \
+    return v * fma(erf_of(v * 0x1.6a09e6p-1f), (F)0.5f, (F)0.5f);                          \
+  }                                                                                        \
+  inline F gelu_approx(F v) {                                                              \
+    const F cubic = fma(v * v * 0.044715f, v, v);                                          \
+    return v * sigmoid_of(cubic * 0x1.988454p+0f);                                         \
+  }                                                                                        \
+  inline F gelu_fast_approx(F v) {                                                         \
+    return v * sigmoid_of(v * 1.702f);                                                     \
+  }
+
+DEFINE_FUNCTIONS(float, silu_of, gelu_of, gelu_approx_of, gelu_fast_approx_of, clmx_erf,
+                 clmx_sigmoid)
+#if WIDE
+DEFINE_FUNCTIONS(float16, silu_of16, gelu_of16, gelu_approx_of16, gelu_fast_approx_of16, clmx_erf16,
+                 clmx_sigmoid16)
+#endif
+
+kernel void unary(const global x_t* x, ulong x_at, global x_t* out, ulong out_at, long n,
+                  long per_item) {
   x += x_at;
   out += out_at;
   long i = (long)get_global_id(0) * per_item;
@@ -16,11 +41,11 @@ kernel void silu(const global x_t* x, ulong x_at, global x_t* out, ulong out_at,
 #if WIDE
   for (; i + 16 <= last; i += 16) {
     const float16 v = LOAD16(X, x, i);
-    STORE16(X, out, i, v * clmx_sigmoid16(v));
+    STORE16(X, out, i, CLMX_JOIN(FUNCTION, _of16)(v));
   }
 #endif
   for (; i < last; i++) {
     const float v = LOAD(X, x, i);
-    STORE(X, out, i, v * clmx_sigmoid(v));
+    STORE(X, out, i, CLMX_JOIN(FUNCTION, _of)(v));
   }
 }

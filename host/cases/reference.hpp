@@ -34,6 +34,18 @@ Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b);
 
 /// (d / 2 + 6) 2^-24 with d = n / 16 + 4, and with a weight the rounding to x's dtype in between.
 Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps);
+/// 5 units of 2^-24 |x|; the other two and the clipped form: 9 units, and a few times the argument
+/// of the exponential.
+Expected gelu(const DoubleArray& x);
+Expected gelu_approx(const DoubleArray& x);
+Expected gelu_fast_approx(const DoubleArray& x);
+Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
+                        const ClippedSwigluOptions& options);
+/// The chain of each sum, the error of the mean, the roundings to the result's dtype in between.
+Expected layer_norm(const DoubleArray& x, const DoubleArray* weight, const DoubleArray* bias,
+                    float eps);
+/// The chain of the sum, and the distances to the maximum: an argument's error is its weight's.
+Expected softmax(const DoubleArray& x);
 /// Rotation by tables in float64: 2 units of 2^-24 of |a cos| + |b sin|.
 Expected rope(const DoubleArray& x, const RopeOptions& options);
 Expected rope_table(const DoubleArray& x, const DoubleArray& cos, const DoubleArray& sin,

@@ -5,6 +5,15 @@
 #include "ops_basic_tuning.hpp"
 
 namespace clmx {
+
+/// A function of cl/unary.cl, under its name there.
+struct ElementFunction {
+  std::string_view text;
+};
+static ConstantValue to_constant(ElementFunction name) {
+  return {0, name.text};
+}
+
 namespace {
 
 /// Two outer axes and more go to the kernel as a table.
@@ -42,13 +51,38 @@ struct GatedRows {
   std::int64_t inner, stride;
 };
 
-void launch_swiglu(const Stream& stream, const GatedRows& rows, const Array& out) {
+template <class... Parameters>
+void launch_swiglu(const Stream& stream, const GatedRows& rows, const Array& out,
+                   const Parameters&... clip) {
   const ShareTuning tuning = choose_elementwise(stream.device().info(), out.size());
-  const Constants constants{
-      {"G", rows.gate_type}, {"X", rows.x_type}, {"Y", out.dtype()}, {"WIDE", tuning.wide}};
+  const Constants constants{{"G", rows.gate_type},
+                            {"X", rows.x_type},
+                            {"Y", out.dtype()},
+                            {"CLIPPED", sizeof...(clip) > 0},
+                            {"WIDE", tuning.wide}};
   const Kernel kernel = stream.device().kernel({kernels(), "glu.cl", "swiglu", constants});
   launch(stream, kernel, share_grid(tuning, out.size()), rows.gate, rows.x, out, out.size(),
-         tuning.per_item, rows.inner, rows.stride);
+         tuning.per_item, rows.inner, rows.stride, clip...);
+}
+
+Array unary(const char* op, const Array& x, StreamOrDevice s) {
+  require_float(x, op, "x");
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape(), x.dtype(), stream);
+  if (out.size() == 0) return out;
+  const ShareTuning tuning = choose_elementwise(stream.device().info(), x.size());
+  const Constants constants{
+      {"X", x.dtype()}, {"FUNCTION", ElementFunction{op}}, {"WIDE", tuning.wide}};
+  const Kernel kernel = stream.device().kernel({kernels(), "unary.cl", "unary", constants});
+  launch(stream, kernel, share_grid(tuning, x.size()), x, out, x.size(), tuning.per_item);
+  return tapped(op, {x}, NoOptions{}, out);
+}
+
+void check_gate(const char* op, const Array& gate, const Array& x) {
+  require_float(gate, op, "gate");
+  require_float(x, op, "x");
+  require(gate.shape() == x.shape(), op, "gate has shape ", gate.shape(), ", x has ", x.shape(),
+          "; they must be equal");
 }
 
 }  // namespace
@@ -74,22 +108,23 @@ Array multiply(const Array& a, const Array& b, StreamOrDevice s) {
 }
 
 Array silu(const Array& x, StreamOrDevice s) {
-  require_float(x, "silu", "x");
-  const Stream stream = s.resolve();
-  Array out = Array::empty(x.shape(), x.dtype(), stream);
-  if (out.size() == 0) return out;
-  const ShareTuning tuning = choose_elementwise(stream.device().info(), x.size());
-  const Constants constants{{"X", x.dtype()}, {"WIDE", tuning.wide}};
-  const Kernel kernel = stream.device().kernel({kernels(), "unary.cl", "silu", constants});
-  launch(stream, kernel, share_grid(tuning, x.size()), x, out, x.size(), tuning.per_item);
-  return tapped("silu", {x}, NoOptions{}, out);
+  return unary("silu", x, s);
+}
+
+Array gelu(const Array& x, StreamOrDevice s) {
+  return unary("gelu", x, s);
+}
+
+Array gelu_approx(const Array& x, StreamOrDevice s) {
+  return unary("gelu_approx", x, s);
+}
+
+Array gelu_fast_approx(const Array& x, StreamOrDevice s) {
+  return unary("gelu_fast_approx", x, s);
 }
 
 Array swiglu(const Array& gate, const Array& x, StreamOrDevice s) {
-  require_float(gate, "swiglu", "gate");
-  require_float(x, "swiglu", "x");
-  require(gate.shape() == x.shape(), "swiglu", "gate has shape ", gate.shape(), ", x has ",
-          x.shape(), "; they must be equal");
+  check_gate("swiglu", gate, x);
   const Stream stream = s.resolve();
   Array out = Array::empty(x.shape(), promote(gate.dtype(), x.dtype()), stream);
   if (out.size() == 0) return out;
@@ -97,6 +132,20 @@ Array swiglu(const Array& gate, const Array& x, StreamOrDevice s) {
                 {gate.on(stream), x.on(stream), gate.dtype(), x.dtype(), out.size(), out.size()},
                 out);
   return tapped("swiglu", {gate, x}, NoOptions{}, out);
+}
+
+Array clipped_swiglu(const Array& gate, const Array& x, const ClippedSwigluOptions& options,
+                     StreamOrDevice s) {
+  check_gate("clipped_swiglu", gate, x);
+  require(options.limit >= 0, "clipped_swiglu", "limit must not be negative, it is ",
+          options.limit);
+  const Stream stream = s.resolve();
+  Array out = Array::empty(x.shape(), promote(gate.dtype(), x.dtype()), stream);
+  if (out.size() == 0) return out;
+  launch_swiglu(stream,
+                {gate.on(stream), x.on(stream), gate.dtype(), x.dtype(), out.size(), out.size()},
+                out, options.alpha, options.limit);
+  return tapped("clipped_swiglu", {gate, x}, options, out);
 }
 
 Array swiglu_halves(const Array& x, StreamOrDevice s) {

@@ -76,6 +76,23 @@ GoldenOutputs rms_norm_case(const Call& call) {
   return {{"y", rms_norm(call.in("x"), call.maybe("weight"), eps, call.stream)}};
 }
 
+GoldenOutputs layer_norm_case(const Call& call) {
+  const auto eps = static_cast<float>(call.golden.args.number("eps", 1e-5));
+  return {
+      {"y", layer_norm(call.in("x"), call.maybe("weight"), call.maybe("bias"), eps, call.stream)}};
+}
+
+GoldenOutputs softmax_case(const Call& call) {
+  return {{"y", softmax(call.in("x"), call.stream)}};
+}
+
+GoldenOutputs clipped_swiglu_case(const Call& call) {
+  const GoldenArguments& args = call.golden.args;
+  const ClippedSwigluOptions options{.alpha = static_cast<float>(args.number("alpha", 1.702)),
+                                     .limit = static_cast<float>(args.number("limit", 7))};
+  return {{"y", clipped_swiglu(call.in("gate"), call.in("x"), options, call.stream)}};
+}
+
 GoldenOutputs silu_case(const Call& call) {
   return {{"y", silu(call.in("x"), call.stream)}};
 }
@@ -115,6 +132,9 @@ Runner runner_of(const std::string& op) {
       {"quantized_linear", linear_case},
       {"scaled_dot_product_attention", attention_case},
       {"rms_norm", rms_norm_case},
+      {"layer_norm", layer_norm_case},
+      {"softmax", softmax_case},
+      {"swiglu_oai", clipped_swiglu_case},
       {"silu", silu_case},
       {"swiglu", swiglu_case},
       {"rope", rope_case},
@@ -155,6 +175,7 @@ bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
   if (golden.op != "quantize" && golden.inputs.contains("global_scale")) return false;
   if (golden.op == "quantized_matmul")
     return args.flag("transpose", true) && family.rank(golden, "w") == 2;
+  if (golden.op == "softmax") return args.integer("axis").value_or(-1) == -1;
   if (golden.op == "scaled_dot_product_attention") {
     const std::string mask = args.text("mask", "none");
     return (mask == "none" || mask == "causal") && !golden.inputs.contains("sinks");

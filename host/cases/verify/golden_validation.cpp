@@ -119,6 +119,12 @@ std::vector<Array> rms_norm_entry(const GoldenEntry& entry, const Described& in,
   return {rms_norm(in.at("x"), optional_of(in, "weight"), eps, s)};
 }
 
+std::vector<Array> layer_norm_entry(const GoldenEntry& entry, const Described& in,
+                                    const Stream& s) {
+  const auto eps = static_cast<float>(entry.args.number("eps", 1e-5));
+  return {layer_norm(in.at("x"), optional_of(in, "weight"), optional_of(in, "bias"), eps, s)};
+}
+
 using Runner = std::vector<Array> (*)(const GoldenEntry&, const Described&, const Stream&);
 
 Runner runner_of(const std::string& op) {
@@ -128,7 +134,8 @@ Runner runner_of(const std::string& op) {
       {"quantized_matmul", product_entry},
       {"scaled_dot_product_attention", attention_entry},
       {"rope", rope_entry},
-      {"rms_norm", rms_norm_entry}};
+      {"rms_norm", rms_norm_entry},
+      {"layer_norm", layer_norm_entry}};
   const auto found = runners.find(op);
   return found == runners.end() ? nullptr : found->second;
 }

@@ -19,6 +19,27 @@ struct RmsNormOptions {
 Array rms_norm(const Array& x, const std::optional<Array>& weight, float eps,
                StreamOrDevice s = {});
 
+/// The options of layer_norm as a Tap sees them (inputs x, then weight and bias as far as given).
+struct LayerNormOptions {
+  float eps = 1e-5f;
+  bool weight = false, bias = false;
+};
+/// (x - mean) / sqrt(variance + eps), rounded to the result's dtype, times weight, rounded, plus
+/// bias, rounded (MLX's fast.layer_norm). The variance is the population's: the mean of (x -
+/// mean)^2.
+///
+/// x: [..., n] float; weight, bias: [n] float or absent. Result: x.shape in the promoted dtype.
+/// Computed in f32; both sums are 16 chains by i mod 16 and a fixed tree.
+Array layer_norm(const Array& x, const std::optional<Array>& weight,
+                 const std::optional<Array>& bias, float eps, StreamOrDevice s = {});
+
+/// exp(x - max) / sum(exp(x - max)) along the last axis.
+///
+/// x: [..., n] float, at least one axis. Result: as x. Summed in f32 (what MLX calls precise; its
+/// other form sums in x's dtype) in 16 chains by i mod 16 and a fixed tree, rounded once. A row of
+/// -infinity, or with a NaN or +infinity, gives NaN.
+Array softmax(const Array& x, StreamOrDevice s = {});
+
 /// The residual sum and its norm in one launch: the bits of add(a, b) and rms_norm(sum, weight,
 /// eps).
 struct AddedNorm {
@@ -45,9 +66,14 @@ struct RopeOptions {
   double scale = 1.0;       ///< multiplies positions
   std::int64_t offset = 0;  ///< position of the first row
   AttentionLayout layout = AttentionLayout::bhtd;
+  /// Instead of offset, one per entry of x's first axis (MLX's array of offsets).
+  std::optional<std::vector<std::int64_t>> offsets = {};
 };
 /// Rotary position embedding. x: rank >= 3, [..., heads, time, dim] (bhtd) or [..., time, heads,
 /// dim] (bthd), float. Result: as x.
+///
+/// Throws ArgumentError for other dims, when not exactly one of base and periods is given, and when
+/// offsets are given with an offset or their number is not x.shape(0).
 Array rope(const Array& x, const RopeOptions& options, StreamOrDevice s = {});
 
 /// Precomputed cos and sin for positions [0, positions): what a model keeps so that a decode step
@@ -57,7 +83,7 @@ struct RopeTable {
   int dims = 0;
   bool traditional = false;
 };
-/// The first row is position options.offset.
+/// The first row is position options.offset. Throws ArgumentError when there are options.offsets.
 RopeTable make_rope_table(const RopeOptions& options, std::int64_t positions);
 /// The options of a rotation by a table as a Tap sees them (op "rope_table"; inputs x, cos, sin).
 struct RopeTableOptions {
@@ -119,23 +145,41 @@ class KVCache {
 struct AttentionOptions {
   float scale = 1.0f;
   bool causal = false;                             ///< key <= query + (Lk - Lq)
-  AttentionLayout layout = AttentionLayout::bhtd;  ///< of q and of the result
+  AttentionLayout layout = AttentionLayout::bhtd;  ///< of q, k, v and of the result
+  /// At most 4 axes that broadcast to [B, Hq, Lq, Lk], whatever the layout. u8: the query may see
+  /// the key unless 0. Float, promoting to the result's dtype: added to the scores.
+  std::optional<Array> mask = {};
+  /// [Hq] float, promoting to the result's dtype: one more score per row, which takes part in the
+  /// softmax and has no value.
+  std::optional<Array> sinks = {};
+  /// With causal: key > query + (Lk - Lq) - window, so a query sees at most `window` keys.
+  std::optional<std::int64_t> window = {};
+  /// How many keys count, from the first; Lk is this number then. Absent: all.
+  std::optional<std::int64_t> kv_length = {};
 };
-/// softmax(scale q k^T) v with grouped heads: query head h uses key head h / (Hq / Hkv).
+/// softmax(scale q k^T) v with grouped heads: query head h uses key head h / (Hq / Hkv). As MLX's
+/// fast.scaled_dot_product_attention, with the window as a mask.
 ///
-/// q: [B, Hq, Lq, D], k: [B, Hkv, Lk, D], v: [B, Hkv, Lk, Dv] (q and the result in options.layout,
-/// k and v too). Result: [B, Hq, Lq, Dv], promoted dtype. Canonical order per query row: exact
-/// maximum, blocks of 64 keys, ascending fma chains, the tree over blocks. A row that may see no
-/// key gives the mean of all values.
+/// q: [B, Hq, Lq, D], k: [B, Hkv, Lk, D], v: [B, Hkv, Lk, Dv] in options.layout. Result: [B, Hq,
+/// Lq, Dv] in that layout, promoted dtype. Computed in f32, rounded once. Canonical order per query
+/// row: exact maximum over the keys it may see and the sink; blocks of 64 keys at absolute
+/// positions, ascending fma chains in which a key that may not be seen leaves the sum as it is; the
+/// tree over the blocks that causal and window leave to the row; the sink's term last.
+///
+/// A row that may see no key (causal, window, u8 mask) gives the mean of all values, or 0 with a
+/// sink. A float mask of -infinity for all keys gives NaN, or 0 with a sink. NaN scores give NaN.
+/// Throws ArgumentError when shapes do not fit, the mask or sinks would widen the result, window is
+/// not positive or given without causal, or kv_length is not within [0, Lk].
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
                                    const AttentionOptions& options, StreamOrDevice s = {});
 /// The options of attention over a cache as a Tap sees them (op "cached_attention"; inputs q, keys,
-/// values).
+/// values, then mask and sinks as far as given, as for attention without a cache).
 struct CachedAttentionOptions {
   AttentionOptions attention;
   std::int64_t length = 0;  ///< positions of the cache that count
 };
-/// Over a cache whose last Lq positions are q's own: causal alignment to the end.
+/// Over a cache whose last Lq positions are q's own: causal alignment to the end; Lk is
+/// cache.length(), or kv_length where that is given.
 Array scaled_dot_product_attention(const Array& q, const KVCache& cache,
                                    const AttentionOptions& options, StreamOrDevice s = {});
 

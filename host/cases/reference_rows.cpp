@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "reference.hpp"
+
+namespace clmx::reference {
+namespace {
+
+constexpr double unit = 0x1p-24;
+
+double unit_of(DType dtype) {
+  return dtype == DType::f16 ? 0x1p-11 : dtype == DType::bf16 ? 0x1p-8 : unit;
+}
+
+double sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
+
+/// x sigmoid(inner(x)), where the error of the inner function is `units` of it.
+template <class Inner>
+Expected gated_by(const DoubleArray& x, double units, Inner inner) {
+  Expected y{x.shape, x.dtype, x.values, {}};
+  for (double& value : y.values) {
+    const double u = inner(value);
+    value *= sigmoid(u);
+    y.budget.push_back(unit * (9 + units * std::abs(u)) * std::abs(value));
+  }
+  return y;
+}
+
+/// Mean and spread of a row, and how far the mean may be off.
+struct Moments {
+  double mean = 0, variance = 0, mean_error = 0;
+};
+
+Moments moments(const double* x, std::size_t n, double chain) {
+  Moments m;
+  double magnitude = 0;
+  const auto count = static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    m.mean += x[i] / count;
+    magnitude += std::abs(x[i]) / count;
+  }
+  for (std::size_t i = 0; i < n; ++i) m.variance += (x[i] - m.mean) * (x[i] - m.mean) / count;
+  m.mean_error = unit * (chain + 2) * magnitude;
+  return m;
+}
+
+/// The roundings to T on the way of a normed value with an error to its result.
+struct Rounding {
+  double u, tiny;
+
+  double operator()(double value, double error) const {
+    return error + u * (std::abs(value) + error) + tiny;
+  }
+};
+
+}  // namespace
+
+Expected gelu(const DoubleArray& x) {
+  Expected y{x.shape, x.dtype, x.values, {}};
+  for (double& value : y.values) {
+    y.budget.push_back(5 * unit * std::abs(value));
+    value *= 0.5 * std::erfc(-value * std::numbers::sqrt2 / 2);
+  }
+  return y;
+}
+
+Expected gelu_approx(const DoubleArray& x) {
+  const double scale = 2 * std::sqrt(2 * std::numbers::inv_pi);
+  return gated_by(x, 5, [=](double v) { return scale * (v + 0.044715 * v * v * v); });
+}
+
+Expected gelu_fast_approx(const DoubleArray& x) {
+  return gated_by(x, 3, [](double v) { return 1.702 * v; });
+}
+
+Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
+                        const ClippedSwigluOptions& options) {
+  const double alpha = static_cast<double>(options.alpha);
+  const double limit = static_cast<double>(options.limit);
+  Expected y{x.shape, promote(gate.dtype, x.dtype), {}, {}};
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    const double g = std::min(gate.values[i], limit);
+    const double clipped = std::clamp(x.values[i], -limit, limit);
+    const double gated = g * sigmoid(alpha * g);
+    y.values.push_back(gated * (clipped + 1));
+    y.budget.push_back(unit * (9 + 2 * std::abs(alpha * g)) * std::abs(gated) *
+                       (std::abs(clipped) + 1));
+  }
+  return y;
+}
+
+Expected layer_norm(const DoubleArray& x, const DoubleArray* weight, const DoubleArray* bias,
+                    float eps) {
+  DType dtype = x.dtype;
+  for (const DoubleArray* parameter : {weight, bias})
+    if (parameter) dtype = promote(dtype, parameter->dtype);
+  const Rounding round{unit_of(dtype), dtype == DType::f16 ? 0x1p-25 : 0};
+  const auto n = static_cast<std::size_t>(x.shape[-1]);
+  const double chain = chain_units(static_cast<std::int64_t>(n + 15) / 16 + 4);
+  Expected y{x.shape, dtype, x.values, {}};
+  for (std::size_t row = 0; row < x.values.size(); row += n) {
+    const Moments m = moments(x.values.data() + row, n, chain);
+    const double spread = m.variance + static_cast<double>(eps), scale = 1 / std::sqrt(spread);
+    const double relative = unit * (chain / 2 + 6) + m.mean_error * m.mean_error / (2 * spread);
+    for (std::size_t i = 0; i < n; ++i) {
+      double value = (x.values[row + i] - m.mean) * scale;
+      double error = relative * std::abs(value) + m.mean_error * scale;
+      if (weight || bias) error = round(value, error);
+      if (weight) {
+        value *= weight->values[i];
+        error *= std::abs(weight->values[i]);
+        if (bias) error = round(value, error);
+      }
+      y.values[row + i] = bias ? value + bias->values[i] : value;
+      y.budget.push_back(error);
+    }
+  }
+  return y;
+}
+
+Expected softmax(const DoubleArray& x) {
+  const auto n = static_cast<std::size_t>(x.shape[-1]);
+  const double chain = chain_units(static_cast<std::int64_t>(n + 15) / 16 + 4);
+  Expected y{x.shape, x.dtype, x.values, {}};
+  for (std::size_t row = 0; row < x.values.size(); row += n) {
+    double largest = -std::numeric_limits<double>::infinity(), sum = 0, shift = 0;
+    for (std::size_t i = 0; i < n; ++i) largest = std::fmax(largest, x.values[row + i]);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double below = x.values[row + i] - largest, weight = std::exp(below);
+      sum += weight;
+      if (weight > 0) shift -= weight * below;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const double below = x.values[row + i] - largest;
+      y.values[row + i] = std::exp(below) / sum;
+      const double units = chain + 6 + shift / sum + (y.values[row + i] > 0 ? -below : 0);
+      y.budget.push_back(unit * units * y.values[row + i]);
+    }
+  }
+  return y;
+}
+
+}  // namespace clmx::reference
