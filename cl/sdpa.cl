@@ -4,66 +4,7 @@
 // positions, ascending fma chains from +0 in a block; the tree over the blocks from the first to
 // the last visible one; numerator times reciprocal of the denominator. A row that may see no key
 // has all scores 0. Constants: Q, K, V, Y dtypes; DIM, DIM_V; ROWS.
-#include "common/attention.clh"
-#include "common/math.clh"
-#include "common/reduce.clh"
-#include "common/tree.clh"
-#include "common/wide.clh"
-
-typedef STORAGE(Q) q_t;
-typedef STORAGE(K) k_t;
-typedef STORAGE(V) v_t;
-typedef STORAGE(Y) y_t;
-
-#define VECTORS ((DIM + 15) / 16)
-#define VECTORS_V ((DIM_V + 15) / 16)
-#define PARTS (VECTORS_V + 1)  // numerator, then the denominator in every lane
-
-// Vector i of the element vector at p, +0 beyond its length.
-#define LOAD_VECTOR(X, p, i, length, v)                  \
-  do {                                                   \
-    if (16 * (i) + 16 <= (length))                       \
-      v = LOAD16(X, p, 16 * (i));                        \
-    else                                                 \
-      LOAD16_PART(X, p, 16 * (i), (length)-16 * (i), v); \
-  } while (0)
-
-// q . k for sixteen keys: lane l for the key at keys[l].
-inline float16 scores_of_16_keys(const float16* q, const global k_t* const* keys) {
-  float16 chains[16];
-#pragma unroll
-  for (int i = 0; i < 16; i++) {
-    const global k_t* key = keys[CLMX_REVERSED_4(i)];
-    float16 chain = 0.0f;
-#pragma unroll
-    for (int n = 0; n < VECTORS; n++) {
-      float16 v;
-      LOAD_VECTOR(K, key, n, DIM, v);
-      chain = fma(q[n], v, chain);
-    }
-    chains[i] = chain;
-  }
-  return clmx_tree16_of_each(chains);
-}
-
-inline float largest_of_16(float16 v) {
-  const float8 a = select(v.lo, v.hi, v.hi > v.lo);
-  const float4 b = select(a.lo, a.hi, a.hi > a.lo);
-  const float2 c = select(b.lo, b.hi, b.hi > b.lo);
-  return c.y > c.x ? c.y : c.x;
-}
-
-inline void load_value(const global v_t* v, float16* to) {
-#pragma unroll
-  for (int n = 0; n < VECTORS_V; n++) LOAD_VECTOR(V, v, n, DIM_V, to[n]);
-}
-
-// sum += weight (v, 1).
-inline void add_key(float16* sum, float weight, const float16* v) {
-#pragma unroll
-  for (int n = 0; n < VECTORS_V; n++) sum[n] = fma((float16)weight, v[n], sum[n]);
-  sum[VECTORS_V] += (float16)weight;
-}
+#include "common/attention_wide.clh"
 
 // All rows of a tile over one block. count[r]: how many of its keys row r sees; weights:
 // [ROWS][64]. The sums are kept apart from the result, which could be the same memory as v: so they
@@ -92,16 +33,6 @@ inline void add_block(float16 result[ROWS][PARTS], const float* weights, const g
 #pragma unroll
     for (int n = 0; n < PARTS; n++) result[r][n] = sum[r][n];
   }
-}
-
-// The finished block of a row joins the row's stack of the tree.
-inline int push_block(float16 stack[TREE_DEPTH][PARTS], int top, float16* acc, int merges) {
-  for (; merges > 0; merges--) {
-    top--;
-    for (int n = 0; n < PARTS; n++) acc[n] = stack[top][n] + acc[n];
-  }
-  for (int n = 0; n < PARTS; n++) stack[top][n] = acc[n];
-  return top + 1;
 }
 
 inline void store_result(const float16* sum, global y_t* out) {
@@ -134,15 +65,6 @@ inline void score_tile(const float16 q[ROWS][VECTORS], const global k_t* k, long
     }
   }
   for (int r = 0; r < ROWS; r++) largest[r] = largest_of_16(top[r]);
-}
-
-// exp(score - largest) of a block's keys; what follows a row's last key is never used.
-inline void weigh_block(const global float* scores, long stride, const float* largest,
-                        float* weights) {
-  for (int r = 0; r < ROWS; r++)
-    for (int j = 0; j < KEYS_PER_BLOCK; j += 16)
-      vstore16(clmx_exp16(vload16(0, scores + r * stride + j) - largest[r]), 0,
-               weights + r * KEYS_PER_BLOCK + j);
 }
 
 // `tiles` tiles of ROWS rows, per_head of them per kv head; scores: a scratch of [work-items, ROWS,

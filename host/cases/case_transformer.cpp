@@ -162,13 +162,20 @@ Cost attention_cost(const Inputs& in, const AttentionOptions& o) {
           2 * rows * dims * static_cast<double>(in[1].shape(time))};
 }
 
+/// The options of a case say with any array that there is a mask or sinks; the inputs hold them.
+AttentionOptions with_inputs(AttentionOptions o, const Inputs& in) {
+  if (o.mask) o.mask = in[3];
+  if (o.sinks) o.sinks = in.back();
+  return o;
+}
+
 const RegisterOp<AttentionOptions> attention_op{
     .name = "scaled_dot_product_attention",
     .run = [](const Inputs& in, const AttentionOptions& o, const Stream& s) -> Outputs {
-      return {scaled_dot_product_attention(in[0], in[1], in[2], o, s)};
+      return {scaled_dot_product_attention(in[0], in[1], in[2], with_inputs(o, in), s)};
     },
     .reference = [](const Doubles& in, const AttentionOptions& o) -> std::vector<Expected> {
-      return {reference::attention(in[0], in[1], in[2], o)};
+      return {reference::attention(in, o)};
     },
     .cost = attention_cost,
     .rejected = {{"three axes", AttentionOptions{},
@@ -212,10 +219,10 @@ const RegisterOp<CachedAttentionOptions> cached_op{
     .name = "cached_attention",
     .run = [](const Inputs& in, const CachedAttentionOptions& o, const Stream& s) -> Outputs {
       const KVCache cache = filled_cache(in[1], in[2], o.length, s);
-      return {scaled_dot_product_attention(in[0], cache, o.attention, s)};
+      return {scaled_dot_product_attention(in[0], cache, with_inputs(o.attention, in), s)};
     },
     .reference = [](const Doubles& in, const CachedAttentionOptions& o) -> std::vector<Expected> {
-      return {reference::cached_attention(in[0], in[1], in[2], o)};
+      return {reference::cached_attention(in, o)};
     },
     .cost = [](const Inputs& in,
                const CachedAttentionOptions& o) { return attention_cost(in, o.attention); },

@@ -50,13 +50,12 @@ Expected softmax(const DoubleArray& x);
 Expected rope(const DoubleArray& x, const RopeOptions& options);
 Expected rope_table(const DoubleArray& x, const DoubleArray& cos, const DoubleArray& sin,
                     const RopeTableOptions& options);
-/// k and v in the layout of q. The error of a score counts twice, the sums over keys once for
-/// numerator and denominator each.
-Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
-                   const AttentionOptions& options);
+/// q, k and v in the layout of the options, then mask and sinks as far as the options have them
+/// (the options' own arrays are not read). The error of a score counts twice, the sums over keys
+/// once for numerator and denominator each.
+Expected attention(const Doubles& in, const AttentionOptions& options);
 /// k and v: [batch, kv_heads, capacity, dim], of which options.length positions count.
-Expected cached_attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
-                          const CachedAttentionOptions& options);
+Expected cached_attention(const Doubles& in, const CachedAttentionOptions& options);
 
 /// The parts of a quantized matrix [..., out, in].
 struct Weight {

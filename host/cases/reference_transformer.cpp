@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -35,50 +36,103 @@ struct Heads {
   std::int64_t heads = 0, time = 0, dim = 0;
 };
 
-/// The scores of one query over the keys it may see, and a bound of their error.
+/// What decides which keys a query sees; null where it is not given.
+struct Masks {
+  const DoubleArray *mask, *sinks;
+
+  static Masks of(const Doubles& in, const AttentionOptions& options) {
+    return {options.mask ? &in[3] : nullptr, options.sinks ? &in.back() : nullptr};
+  }
+  /// The element of the mask for (batch, head, query, key).
+  double at(const std::array<std::int64_t, 4>& index) const {
+    std::int64_t position = 0, step = 1;
+    for (int back = 1; back <= mask->shape.rank(); ++back) {
+      const std::int64_t size = mask->shape[-back];
+      if (size > 1) position += step * index[static_cast<std::size_t>(4 - back)];
+      step *= size;
+    }
+    return mask->values[static_cast<std::size_t>(position)];
+  }
+};
+
+/// The keys a query sees and what is added to their scores. If there are none: all of them, with
+/// the lowest score of f32.
+struct Visible {
+  std::vector<std::int64_t> keys;
+  std::vector<double> added;
+  bool none = false;
+};
+
+Visible visible_to(std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t queries,
+                   std::int64_t length, const AttentionOptions& options, const Masks& masks) {
+  Visible visible;
+  const std::int64_t own = t + length - queries;
+  for (std::int64_t key = 0; key < length; ++key) {
+    if (options.causal && key > own) break;
+    if (options.window && key <= own - *options.window) continue;
+    const double mask = masks.mask ? masks.at({b, h, t, key}) : 0;
+    const bool boolean = masks.mask && masks.mask->dtype == DType::u8;
+    if (boolean && mask == 0) continue;
+    visible.keys.push_back(key);
+    visible.added.push_back(boolean ? 0 : mask);
+  }
+  visible.none = visible.keys.empty();
+  for (std::int64_t key = 0; visible.none && key < length; ++key) visible.keys.push_back(key);
+  return visible;
+}
+
+/// The scores of one query over the keys it sees, and a bound of their error.
 struct Scores {
   std::vector<double> values;
   double highest = -std::numeric_limits<double>::infinity(), error = 0;
 };
 
 Scores scores_of(const double* q, const Heads& k, std::int64_t b, std::int64_t h,
-                 std::int64_t visible, double scale) {
+                 const Visible& visible, double scale, const double* sink) {
   Scores scores;
   std::vector<double> magnitudes;
-  for (std::int64_t t = 0; t < visible; ++t) {
-    const double* key = k.row(b, h, t);
+  for (std::size_t i = 0; i < visible.keys.size(); ++i) {
+    const double* key = k.row(b, h, visible.keys[i]);
     double sum = 0, magnitude = 0;
-    for (std::int64_t i = 0; i < k.dim; ++i) {
-      sum += scale * q[i] * key[i];
-      magnitude += std::abs(scale * q[i] * key[i]);
+    for (std::int64_t d = 0; d < k.dim; ++d) {
+      sum += scale * q[d] * key[d];
+      magnitude += std::abs(scale * q[d] * key[d]);
     }
+    if (visible.none) sum = -static_cast<double>(std::numeric_limits<float>::max());
+    if (!visible.none) sum += visible.added[i];
     scores.values.push_back(sum);
     magnitudes.push_back(magnitude);
     scores.highest = std::max(scores.highest, sum);
   }
-  for (std::size_t t = 0; t < magnitudes.size(); ++t) {
-    const double shift = std::abs(scores.values[t]) + std::abs(scores.highest);
-    const double error = unit * ((chain_units(k.dim) + 1) * magnitudes[t] + shift);
+  if (sink) scores.highest = std::max(scores.highest, *sink);
+  for (std::size_t i = 0; i < magnitudes.size() && !visible.none; ++i) {
+    if (std::isinf(scores.values[i])) continue;
+    const double shift = std::abs(scores.values[i]) + std::abs(scores.highest);
+    const double added = std::abs(visible.added[i]);
+    const double error = unit * ((chain_units(k.dim) + 1) * magnitudes[i] + added + shift);
     scores.error = std::max(scores.error, error);
   }
   return scores;
 }
 
 /// Appends one row of the result: the weighted mean of the visible values.
-void attend(const Scores& scores, const Heads& v, std::int64_t b, std::int64_t h, double* y,
-            double* budget) {
-  const auto visible = static_cast<std::int64_t>(scores.values.size());
-  const std::int64_t links = std::min<std::int64_t>(visible, 64) + tree_depth((visible + 63) / 64);
-  const double relative = 2 * scores.error + unit * (2 * chain_units(links) + 4);
-  double total = 0;
+void attend(const Scores& scores, const Visible& visible, const double* sink, const Heads& v,
+            std::int64_t b, std::int64_t h, double* y, double* budget) {
+  const std::int64_t span = visible.keys.back() - visible.keys.front() + 64;
+  const auto seen = static_cast<std::int64_t>(visible.keys.size());
+  const std::int64_t links = std::min<std::int64_t>(seen, 64) + tree_depth((span + 63) / 64);
+  const double sink_error = sink ? unit * (std::abs(*sink) + std::abs(scores.highest)) : 0;
+  const double relative =
+      2 * std::max(scores.error, sink_error) + unit * (2 * chain_units(links) + 6);
+  double total = sink ? std::exp(*sink - scores.highest) : 0;
   for (const double score : scores.values) total += std::exp(score - scores.highest);
   for (std::int64_t i = 0; i < v.dim; ++i) {
     double sum = 0, magnitude = 0;
-    for (std::int64_t t = 0; t < visible; ++t) {
-      const double weight =
-          std::exp(scores.values[static_cast<std::size_t>(t)] - scores.highest) / total;
-      sum += weight * v.row(b, h, t)[i];
-      magnitude += std::abs(weight * v.row(b, h, t)[i]);
+    for (std::size_t j = 0; j < visible.keys.size(); ++j) {
+      const double weight = std::exp(scores.values[j] - scores.highest) / total;
+      const double term = weight * v.row(b, h, visible.keys[j])[i];
+      sum += term;
+      magnitude += std::abs(term);
     }
     y[i] = sum;
     budget[i] = relative * magnitude;
@@ -87,25 +141,22 @@ void attend(const Scores& scores, const Heads& v, std::int64_t b, std::int64_t h
 
 /// Every query over the first `length` keys.
 Expected attend_all(const Heads& q, const Heads& k, const Heads& v, std::int64_t length,
-                    const AttentionOptions& options) {
+                    const AttentionOptions& options, const Masks& masks) {
   const DType dtype = promote(promote(q.x->dtype, k.x->dtype), v.x->dtype);
+  const auto scale = static_cast<double>(options.scale);
+  length = options.kv_length.value_or(length);
   Expected y{q.x->shape.with(-1, v.dim), dtype, {}, {}};
   y.values.resize(static_cast<std::size_t>(y.shape.elements()));
   y.budget.resize(y.values.size());
   for (std::int64_t row = 0; row < q.x->shape[0] * q.heads * q.time; ++row) {
     const std::int64_t b = row / (q.heads * q.time), h = row / q.time % q.heads, t = row % q.time;
     const std::int64_t shared = h / (q.heads / k.heads);
-    std::int64_t visible = length;
-    double scale = static_cast<double>(options.scale);
-    if (options.causal) visible = std::min(visible, t + length - q.time + 1);
-    if (visible <= 0) {
-      visible = length;  // a row without keys gives the mean of all values
-      scale = 0;
-    }
-    const Scores scores = scores_of(q.row(b, h, t), k, b, shared, visible, scale);
+    const double* sink = masks.sinks ? &masks.sinks->values[static_cast<std::size_t>(h)] : nullptr;
+    const Visible visible = visible_to(b, h, t, q.time, length, options, masks);
+    const Scores scores = scores_of(q.row(b, h, t), k, b, shared, visible, scale, sink);
     const std::size_t at = q.offset(b, h, t) / static_cast<std::size_t>(q.dim);
     const std::size_t to = at * static_cast<std::size_t>(v.dim);
-    attend(scores, v, b, shared, y.values.data() + to, y.budget.data() + to);
+    attend(scores, visible, sink, v, b, shared, y.values.data() + to, y.budget.data() + to);
   }
   return y;
 }
@@ -182,17 +233,17 @@ Expected rope(const DoubleArray& x, const RopeOptions& options) {
   return rope_table(x, cos, sin, {options.dims, options.traditional, 0, options.layout});
 }
 
-Expected attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
-                   const AttentionOptions& options) {
-  const Heads keys(k, options.layout);
-  return attend_all(Heads(q, options.layout), keys, Heads(v, options.layout), keys.time, options);
+Expected attention(const Doubles& in, const AttentionOptions& options) {
+  const Heads keys(in[1], options.layout);
+  return attend_all(Heads(in[0], options.layout), keys, Heads(in[2], options.layout), keys.time,
+                    options, Masks::of(in, options));
 }
 
-Expected cached_attention(const DoubleArray& q, const DoubleArray& k, const DoubleArray& v,
-                          const CachedAttentionOptions& options) {
+Expected cached_attention(const Doubles& in, const CachedAttentionOptions& options) {
   constexpr AttentionLayout stored = AttentionLayout::bhtd;
-  return attend_all(Heads(q, options.attention.layout), Heads(k, stored), Heads(v, stored),
-                    options.length, options.attention);
+  return attend_all(Heads(in[0], options.attention.layout), Heads(in[1], stored),
+                    Heads(in[2], stored), options.length, options.attention,
+                    Masks::of(in, options.attention));
 }
 
 }  // namespace clmx::reference

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "attention_mask.hpp"
 #include "checks.hpp"
 #include "clmx/host/ops_transformer.hpp"
 #include "launch.hpp"
@@ -29,9 +30,17 @@ void check_operand(const Array& x, const char* name) {
   require(x.rank() == 4, op, name, " must have 4 axes, its shape is ", x.shape());
 }
 
-/// `room`: positions that k and v have, of which the first `keys` count.
-AttentionShape attention_shape(const Array& q, const Array& k, const Array& v, std::int64_t keys,
-                               const AttentionOptions& options, AttentionLayout kv_layout) {
+/// How many keys count of those that are there.
+std::int64_t counted_keys(const AttentionOptions& options, std::int64_t there) {
+  const std::int64_t keys = options.kv_length.value_or(there);
+  require(0 <= keys && keys <= there, op, "kv_length is ", keys, ", there are ", there, " keys");
+  return keys;
+}
+
+/// `length`: positions of k and v that are there; absent: all they have room for.
+AttentionShape attention_shape(const Array& q, const Array& k, const Array& v,
+                               std::optional<std::int64_t> length, const AttentionOptions& options,
+                               AttentionLayout kv_layout) {
   check_operand(q, "q");
   check_operand(k, "k");
   check_operand(v, "v");
@@ -51,7 +60,7 @@ AttentionShape attention_shape(const Array& q, const Array& k, const Array& v, s
           .kv_heads = kv_heads,
           .group = heads / kv_heads,
           .queries = queries,
-          .keys = keys < 0 ? room : keys,
+          .keys = counted_keys(options, length.value_or(room)),
           .dim = q.shape(3),
           .dim_v = v.shape(3),
           .q_head = q_bhtd ? queries : 1,
@@ -72,8 +81,15 @@ void check_turns(const Device& device, const AttentionShape& shape) {
 
 struct Operands {
   const Array &q, &k, &v;
+  const AttentionMask& mask;
   Array& out;
 };
+
+/// A list of arguments, to which those of a mask may be added.
+template <class... Args>
+std::vector<KernelArgument> arguments(const Stream& stream, const Args&... args) {
+  return {kernel_argument(stream, args)...};
+}
 
 Constants dtype_constants(const Operands& x) {
   return {{"Q", x.q.dtype()}, {"K", x.k.dtype()}, {"V", x.v.dtype()}, {"Y", x.out.dtype()}};
@@ -90,18 +106,27 @@ void launch_wide(const Stream& stream, const Operands& x, const AttentionShape& 
   for (const Constant& constant :
        Constants{{"DIM", n.dim}, {"DIM_V", n.dim_v}, {"ROWS", tuning.tile}, {"WIDE", 1}})
     constants.push_back(constant);
-  const Kernel kernel = stream.device().kernel({kernels(), "sdpa.cl", "sdpa", constants});
-  launch(stream, kernel, Grid::groups(static_cast<std::size_t>(items)), x.q, x.k, x.v, x.out,
-         scores, tiles, per_head, n.kv_heads, n.group, n.queries, n.keys, n.q_head, n.q_row,
-         n.kv_head, n.kv_row, n.kv_batch, std::int32_t{n.causal}, n.scale, stride);
+  auto list = arguments(stream, x.q, x.k, x.v, x.out, scores, tiles, per_head, n.kv_heads, n.group,
+                        n.queries, n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch,
+                        std::int32_t{n.causal}, n.scale, stride);
+  const char* entry = x.mask.any() ? "sdpa_masked" : "sdpa";
+  if (x.mask.any()) {
+    x.mask.add_constants(constants);
+    x.mask.add_arguments(list, stream);
+  }
+  const Kernel kernel = stream.device().kernel(
+      {kernels(), x.mask.any() ? "sdpa_masked.cl" : "sdpa.cl", entry, std::move(constants)});
+  stream.launch(kernel, Grid::groups(static_cast<std::size_t>(items)),
+                std::span<const KernelArgument>(list));
 }
 
 void launch_plain(const Stream& stream, const Operands& x, const AttentionShape& n,
                   const AttentionTuning& tuning) {
-  const std::int64_t stride = n.keys + 1;
+  const std::int64_t stride = n.keys + 2;
   const Array scores = Array::empty(Shape{tuning.rows, stride}, DType::f32, stream);
   Constants constants = dtype_constants(x);
   constants.push_back({"WIDE", 0});
+  x.mask.add_constants(constants);
   const auto kernel = [&](const char* entry) {
     return stream.device().kernel({kernels(), "sdpa_plain.cl", entry, constants});
   };
@@ -115,19 +140,34 @@ void launch_plain(const Stream& stream, const Operands& x, const AttentionShape&
       grid.global[1] = static_cast<std::size_t>(rows);
       return grid;
     };
-    launch(stream, score, grid_of(n.keys), x.q, x.k, scores, begin, n.kv_heads, n.group, n.queries,
-           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, n.scale, n.dim,
-           stride);
-    launch(stream, weigh, Grid::linear(static_cast<std::size_t>(rows), tuning.work_group), scores,
-           begin, rows, n.kv_heads, n.group, n.queries, n.keys, causal, stride, 1.0f);
-    launch(stream, sum, grid_of(n.dim_v), scores, x.v, x.out, begin, n.kv_heads, n.group, n.queries,
-           n.keys, n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, n.dim_v, causal, stride);
+    const auto enqueue = [&](const Kernel& kernel_of, const Grid& grid,
+                             std::vector<KernelArgument> list) {
+      x.mask.add_arguments(list, stream);
+      stream.launch(kernel_of, grid, std::span<const KernelArgument>(list));
+    };
+    enqueue(
+        score, grid_of(n.keys),
+        arguments(stream, x.q, x.k, scores, begin, n.kv_heads, n.group, n.queries, n.keys, n.q_head,
+                  n.q_row, n.kv_head, n.kv_row, n.kv_batch, causal, n.scale, n.dim, stride));
+    enqueue(weigh, Grid::linear(static_cast<std::size_t>(rows), tuning.work_group),
+            arguments(stream, scores, begin, rows, n.kv_heads, n.group, n.queries, n.keys, causal,
+                      stride, 1.0f));
+    enqueue(sum, grid_of(n.dim_v),
+            arguments(stream, scores, x.v, x.out, begin, n.kv_heads, n.group, n.queries, n.keys,
+                      n.q_head, n.q_row, n.kv_head, n.kv_row, n.kv_batch, n.dim_v, causal, stride));
   }
 }
 
+/// The layout-free sizes of the scores.
+Shape scores_shape(const AttentionShape& n) {
+  return {n.batch, n.heads, n.queries, n.keys};
+}
+
 Array attend(const Array& q, const Array& k, const Array& v, const AttentionShape& shape,
-             const Stream& stream) {
+             const AttentionOptions& options, const StreamOrDevice& s) {
   const DType type = promote(promote(q.dtype(), k.dtype()), v.dtype());
+  const AttentionMask mask(options, scores_shape(shape), type);
+  const Stream stream = s.resolve();
   Array out = Array::empty(q.shape().with(3, shape.dim_v), type, stream);
   if (out.size() == 0) return out;
   require(shape.keys > 0, op, "there are queries but no keys");
@@ -138,7 +178,7 @@ Array attend(const Array& q, const Array& k, const Array& v, const AttentionShap
                                                 .rows_per_head = shape.rows_per_head(),
                                                 .keys = shape.keys,
                                                 .largest_dim = std::max(shape.dim, shape.dim_v)});
-  const Operands operands{q, k, v, out};
+  const Operands operands{q, k, v, mask, out};
   if (tuning.wide)
     launch_wide(stream, operands, shape, tuning);
   else
@@ -146,21 +186,34 @@ Array attend(const Array& q, const Array& k, const Array& v, const AttentionShap
   return out;
 }
 
+template <class Options>
+Array tapped_attention(std::string_view name, const std::array<const Array*, 3>& qkv,
+                       const AttentionOptions& given, const Options& options, const Array& out) {
+  Tap* tap = current_tap();
+  if (!tap) return out;
+  std::vector<Array> inputs{*qkv[0], *qkv[1], *qkv[2]};
+  if (given.mask) inputs.push_back(*given.mask);
+  if (given.sinks) inputs.push_back(*given.sinks);
+  tap->op(name, std::any(options), inputs, out);
+  return out;
+}
+
 }  // namespace
 
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
                                    const AttentionOptions& options, StreamOrDevice s) {
-  const AttentionShape shape = attention_shape(q, k, v, -1, options, options.layout);
-  return tapped(op, {q, k, v}, options, attend(q, k, v, shape, s.resolve()));
+  const AttentionShape shape = attention_shape(q, k, v, {}, options, options.layout);
+  return tapped_attention(op, {&q, &k, &v}, options, options, attend(q, k, v, shape, options, s));
 }
 
 Array scaled_dot_product_attention(const Array& q, const KVCache& cache,
                                    const AttentionOptions& options, StreamOrDevice s) {
-  const AttentionShape shape = attention_shape(q, cache.keys(), cache.values(), cache.length(),
-                                               options, AttentionLayout::bhtd);
-  return tapped("cached_attention", {q, cache.keys(), cache.values()},
-                CachedAttentionOptions{options, cache.length()},
-                attend(q, cache.keys(), cache.values(), shape, s.resolve()));
+  const Array &k = cache.keys(), &v = cache.values();
+  const AttentionShape shape =
+      attention_shape(q, k, v, cache.length(), options, AttentionLayout::bhtd);
+  return tapped_attention("cached_attention", {&q, &k, &v}, options,
+                          CachedAttentionOptions{options, cache.length()},
+                          attend(q, k, v, shape, options, s));
 }
 
 }  // namespace clmx

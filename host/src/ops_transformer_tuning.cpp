@@ -43,7 +43,7 @@ AttentionTuning choose_attention(const DeviceInfo& device, const AttentionProble
     tuning.work_items = std::min({tiles, tiles_at_a_time * device.compute_units, fitting});
     return tuning;
   }
-  const std::int64_t row_bytes = (problem.keys + 1) * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t row_bytes = (problem.keys + 2) * static_cast<std::int64_t>(sizeof(float));
   tuning.rows = std::clamp<std::int64_t>(scratch_limit(device) / row_bytes, 1,
                                          problem.heads * problem.rows_per_head);
   tuning.work_group =

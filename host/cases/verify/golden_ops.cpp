@@ -66,7 +66,9 @@ GoldenOutputs linear_case(const Call& call) {
 GoldenOutputs attention_case(const Call& call) {
   const GoldenArguments& args = call.golden.args;
   const AttentionOptions options{.scale = static_cast<float>(args.number("scale", 1)),
-                                 .causal = args.text("mask", "none") == "causal"};
+                                 .causal = args.text("mask", "none") == "causal",
+                                 .mask = call.maybe("mask"),
+                                 .sinks = call.maybe("sinks")};
   return {{"y", scaled_dot_product_attention(call.in("q"), call.in("k"), call.in("v"), options,
                                              call.stream)}};
 }
@@ -178,7 +180,7 @@ bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
   if (golden.op == "softmax") return args.integer("axis").value_or(-1) == -1;
   if (golden.op == "scaled_dot_product_attention") {
     const std::string mask = args.text("mask", "none");
-    return (mask == "none" || mask == "causal") && !golden.inputs.contains("sinks");
+    return mask == "none" || mask == "causal" || golden.inputs.contains("mask");
   }
   return true;
 }
