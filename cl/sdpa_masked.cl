@@ -126,10 +126,12 @@ inline void add_block(float16 result[ROWS][PARTS], const float* weights, const i
   }
 }
 
+// Where the sink takes all the weight the numerator is +0: not every device adds 0 v to +0 so.
 inline void store_result(const float16* sum, float sink_weight, global y_t* out) {
   const float scale = clmx_recip(sum[VECTORS_V].s0 + sink_weight);
+  const bool nothing = SINKS && sum[VECTORS_V].s0 == 0.0f;
   for (int n = 0; n < VECTORS_V; n++) {
-    const float16 y = sum[n] * scale;
+    const float16 y = (nothing ? (float16)0.0f : sum[n]) * scale;
     if (16 * n + 16 <= DIM_V)
       STORE16(Y, out, 16 * n, y);
     else

@@ -21,6 +21,12 @@ typedef STORAGE(Y) y_t;
 #define SEEN(mask_of, key) true
 #endif
 
+// What becomes of a row. Where the sink takes all the weight the result is +0: not every device
+// adds 0 v to +0 so.
+#define SEES_SOME 0.0f
+#define SEES_NONE 1.0f
+#define ALL_TO_SINK 2.0f
+
 // scores[row, key] = (scale q) . k in sixteen chains, plus the mask; 0 in a row that may see no
 // key.
 kernel void sdpa_scores(const global q_t* q, ulong q_at, const global k_t* k, ulong k_at,
@@ -49,7 +55,7 @@ kernel void sdpa_scores(const global q_t* q, ulong q_at, const global k_t* k, ul
 }
 
 // Every score becomes exp(score - largest); scores[row, keys] = 1 / their sum; scores[row, keys +
-// 1]: 1 in a row that may see no key. `one` is 1: a sum written as a product keeps compilers from
+// 1] = what becomes of the row. `one` is 1: a sum written as a product keeps compilers from
 // reordering it.
 kernel void sdpa_weights(global float* scores, ulong scores_at, long row_begin, long rows,
                          long kv_heads, long group, long queries, long keys, int causal,
@@ -93,7 +99,7 @@ kernel void sdpa_weights(global float* scores, ulong scores_at, long row_begin, 
     stack[top++] = sum;
   }
   scores[keys] = clmx_recip(stack[0] + sink);
-  scores[keys + 1] = sees ? 0.0f : 1.0f;
+  scores[keys + 1] = SINKS && stack[0] == 0.0f ? ALL_TO_SINK : sees ? SEES_SOME : SEES_NONE;
 }
 
 // out[row, d] = (sum over keys of weight v[key, d]) times the row's reciprocal.
@@ -108,7 +114,13 @@ kernel void sdpa_values(const global float* scores, ulong scores_at, const globa
   const global m_t* mask_of = MASK_OF_ROW(at);
   scores += scores_at + get_global_id(1) * stride;
   v += v_at + (at.batch * kv_batch + at.kv_head * kv_head) * dim_v + d;
-  const bool sees = scores[keys + 1] == 0.0f;
+  out +=
+      out_at + (at.batch * kv_heads * group * queries + at.head * q_head + at.time * q_row) * dim_v;
+  if (scores[keys + 1] == ALL_TO_SINK) {
+    STORE(Y, out, d, 0.0f * scores[keys]);
+    return;
+  }
+  const bool sees = scores[keys + 1] == SEES_SOME;
   const long visible = sees ? visible_keys(at.time, queries, keys, causal) : keys;
   const long first = sees ? first_key(at.time, queries, keys, window) : 0;
   float stack[TREE_DEPTH];
@@ -127,7 +139,5 @@ kernel void sdpa_values(const global float* scores, ulong scores_at, const globa
       sum = stack[--top] + sum;
     stack[top++] = sum;
   }
-  out +=
-      out_at + (at.batch * kv_heads * group * queries + at.head * q_head + at.time * q_row) * dim_v;
   STORE(Y, out, d, stack[0] * scores[keys]);
 }

@@ -24,6 +24,9 @@ Expected multiply(const DoubleArray& a, const DoubleArray& b);
 Expected silu(const DoubleArray& x);
 Expected swiglu(const DoubleArray& gate, const DoubleArray& x);
 Expected swiglu_halves(const DoubleArray& x);
+/// Exact. Stable, NaN last, the two zeros equal; the last k: values, then indices.
+Expected argsort(const DoubleArray& x);
+std::vector<Expected> topk(const DoubleArray& x, const TopKOptions& options);
 /// Exact. The first of equals; NaN wins only over NaN.
 Expected argmax(const DoubleArray& x);
 /// Exact.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "reference.hpp"
 
@@ -114,6 +115,37 @@ Expected argmax(const DoubleArray& x) {
     y.values.push_back(static_cast<double>(best));
   }
   return y;
+}
+
+Expected argsort(const DoubleArray& x) {
+  const auto width = static_cast<std::size_t>(x.shape[-1]);
+  Expected y{x.shape, DType::u32, {}, {}};
+  std::vector<std::size_t> order(width);
+  for (std::size_t row = 0; row < x.values.size(); row += width) {
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+      const double a = x.values[row + i], b = x.values[row + j];
+      return a < b || (!std::isnan(a) && std::isnan(b));
+    });
+    y.values.insert(y.values.end(), order.begin(), order.end());
+  }
+  return y;
+}
+
+std::vector<Expected> topk(const DoubleArray& x, const TopKOptions& options) {
+  const auto width = static_cast<std::size_t>(x.shape[-1]);
+  const auto k = static_cast<std::size_t>(options.k);
+  const Shape shape = x.shape.with(-1, options.k);
+  const Expected order = argsort(x);
+  Expected values{shape, x.dtype, {}, {}}, indices{shape, DType::u32, {}, {}};
+  for (std::size_t row = 0; k > 0 && row < x.values.size(); row += width) {
+    for (std::size_t i = width - k; i < width; ++i) {
+      const double column = order.values[row + i];
+      indices.values.push_back(column);
+      values.values.push_back(x.values[row + static_cast<std::size_t>(column)]);
+    }
+  }
+  return {values, indices};
 }
 
 Expected gather(const DoubleArray& table, const DoubleArray& rows) {

@@ -26,17 +26,21 @@ std::vector<double> frequencies(const RopeOptions& o) {
   return theta;
 }
 
-RopeTable table_of(const RopeOptions& o, std::int64_t first, std::int64_t positions) {
+/// Rows for `positions` positions from each of `firsts` on.
+RopeTable table_of(const RopeOptions& o, const std::vector<std::int64_t>& firsts,
+                   std::int64_t positions) {
   const std::vector<double> theta = frequencies(o);
   std::vector<float> cosines, sines;
-  for (std::int64_t p = 0; p < positions; p++) {
-    const double position = static_cast<double>(first + p) * o.scale;
-    for (const double t : theta) {
-      cosines.push_back(static_cast<float>(std::cos(position * t)));
-      sines.push_back(static_cast<float>(std::sin(position * t)));
+  for (const std::int64_t first : firsts) {
+    for (std::int64_t p = 0; p < positions; p++) {
+      const double position = static_cast<double>(first + p) * o.scale;
+      for (const double t : theta) {
+        cosines.push_back(static_cast<float>(std::cos(position * t)));
+        sines.push_back(static_cast<float>(std::sin(position * t)));
+      }
     }
   }
-  const Shape shape{positions, o.dims / 2};
+  const Shape shape{static_cast<std::int64_t>(firsts.size()) * positions, o.dims / 2};
   return {Array::wrap(HostBytes::own(std::move(cosines)), shape, DType::f32),
           Array::wrap(HostBytes::own(std::move(sines)), shape, DType::f32), o.dims, o.traditional};
 }
@@ -52,8 +56,18 @@ void check_x(const Array& x, int dims) {
           x.shape(-1), " elements");
 }
 
-Array rotate(const Array& x, const RopeTable& table, std::int64_t offset, AttentionLayout layout,
-             const Stream& stream) {
+/// The positions of the first rows: one, or one for each entry of the first axis.
+std::vector<std::int64_t> first_positions(const Array& x, const RopeOptions& o) {
+  if (!o.offsets) return {o.offset};
+  require(o.offset == 0, "rope", "both offset and offsets are given");
+  require(static_cast<std::int64_t>(o.offsets->size()) == x.shape(0), "rope", "x has ", x.shape(0),
+          " entries along its first axis, there are ", o.offsets->size(), " offsets");
+  return *o.offsets;
+}
+
+/// `rows_of_batch`: rows of the table for each entry of x's first axis; 0: all have the same.
+Array rotate(const Array& x, const RopeTable& table, std::int64_t offset,
+             std::int64_t rows_of_batch, AttentionLayout layout, const Stream& stream) {
   Array out = Array::empty(x.shape(), x.dtype(), stream);
   if (out.size() == 0) return out;
   const std::int64_t dim = x.shape(-1), rows = x.size() / dim;
@@ -63,7 +77,8 @@ Array rotate(const Array& x, const RopeTable& table, std::int64_t offset, Attent
   const Kernel kernel = stream.device().kernel({kernels(), "rope.cl", "rope", constants});
   const std::int64_t heads_inside = layout == AttentionLayout::bhtd ? 1 : x.shape(-2);
   launch(stream, kernel, head_grid(tuning, rows), x, table.cos, table.sin, out, rows, dim,
-         std::int64_t{table.dims}, offset, time_of(x, layout), heads_inside, tuning.share.per_item);
+         std::int64_t{table.dims}, offset, time_of(x, layout), heads_inside, rows / x.shape(0),
+         rows_of_batch, tuning.share.per_item);
   return out;
 }
 
@@ -78,8 +93,10 @@ RopeTable make_rope_table(const RopeOptions& options, std::int64_t positions) {
 Array rope(const Array& x, const RopeOptions& options, StreamOrDevice s) {
   check_options(options);
   check_x(x, options.dims);
-  const RopeTable table = table_of(options, options.offset, time_of(x, options.layout));
-  return tapped("rope", {x}, options, rotate(x, table, 0, options.layout, s.resolve()));
+  const std::int64_t time = time_of(x, options.layout);
+  const RopeTable table = table_of(options, first_positions(x, options), time);
+  return tapped("rope", {x}, options,
+                rotate(x, table, 0, options.offsets ? time : 0, options.layout, s.resolve()));
 }
 
 Array rope(const Array& x, const RopeTable& table, std::int64_t offset, AttentionLayout layout,
@@ -90,7 +107,7 @@ Array rope(const Array& x, const RopeTable& table, std::int64_t offset, Attentio
           offset + time, " are not in a table of ", positions);
   return tapped("rope_table", {x, table.cos, table.sin},
                 RopeTableOptions{table.dims, table.traditional, offset, layout},
-                rotate(x, table, offset, layout, s.resolve()));
+                rotate(x, table, offset, 0, layout, s.resolve()));
 }
 
 }  // namespace clmx

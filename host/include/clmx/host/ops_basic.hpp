@@ -55,7 +55,8 @@ struct TopK {
 struct TopKOptions {
   std::int64_t k = 1;
 };
-/// The last k of argsort(x) and the elements there: of equals the later ones, NaN before numbers.
+/// The last k of argsort(x) and the elements there: of equals the later ones; NaN counts as
+/// the largest.
 /// x: [..., n], any element dtype. Throws ArgumentError unless 0 <= k <= n.
 TopK topk(const Array& x, std::int64_t k, StreamOrDevice s = {});
 /// Index of the largest element along the last axis (the first of equals; NaN never wins unless all
