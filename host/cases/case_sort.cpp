@@ -43,7 +43,7 @@ const RegisterOp<TopKOptions> topk_op{
       const TopK top = topk(in[0], o.k, s);
       return {top.values, top.indices};
     },
-    .reference = reference::topk,
+    .reference = [](const Doubles& in, const TopKOptions& o) { return reference::topk(in[0], o); },
     .cost = sort_cost<TopKOptions>,
     .rejected = {{"a scalar", TopKOptions{0}, zeros(DType::f32, Shape{})},
                  {"more than there are", TopKOptions{5}, zeros(DType::f32, {3, 4})},

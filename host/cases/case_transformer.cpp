@@ -90,6 +90,12 @@ const RegisterOp<RopeOptions> rope_op{
                  {"periods of another number",
                   RopeOptions{.dims = 8, .base = {}, .periods = std::vector<double>{1.0, 2.0}},
                   plain(DType::f32, {{1, 3, 8}})},
+                 {"offsets of another number",
+                  RopeOptions{.dims = 8, .offsets = std::vector<std::int64_t>{1, 2}},
+                  plain(DType::f32, {{1, 3, 8}})},
+                 {"offset and offsets",
+                  RopeOptions{.dims = 8, .offset = 3, .offsets = std::vector<std::int64_t>{1}},
+                  plain(DType::f32, {{1, 3, 8}})},
                  {"an integer array", RopeOptions{.dims = 8}, plain(DType::i32, {{1, 3, 8}})}}};
 
 /// The same rotation by a table: x, cos, sin.
@@ -127,6 +133,18 @@ void add_rope(const std::string& name, DType x, const Shape& shape, const RopeOp
             },
             {}});
 }
+
+const RegisterCases rope_offset_cases{[] {
+  for (const DType x : float_types) {
+    for (const AttentionLayout layout : {AttentionLayout::bhtd, AttentionLayout::bthd})
+      add_case({join("rope/", x, layout == AttentionLayout::bthd ? "/bthd" : "/bhtd", "/offsets"),
+                OpCall{"rope", RopeOptions{.dims = 32,
+                                           .layout = layout,
+                                           .offsets = std::vector<std::int64_t>{7, 0, 1000}}},
+                floats(Data::normal, {x}, {{3, 5, 7, 48}}),
+                {}});
+  }
+}};
 
 const RegisterCases rope_cases{[] {
   std::vector<double> periods;

@@ -219,7 +219,30 @@ Expected rope_table(const DoubleArray& x, const DoubleArray& cos, const DoubleAr
   return y;
 }
 
+namespace {
+
+/// Every entry of the first axis from its own offset on.
+Expected rope_by_entry(const DoubleArray& x, const RopeOptions& options) {
+  Expected y{x.shape, x.dtype, {}, {}};
+  RopeOptions of_entry = options;
+  of_entry.offsets.reset();
+  auto begin = x.values.begin();
+  const std::int64_t size = x.shape.elements(1, x.shape.rank());
+  for (const std::int64_t offset : *options.offsets) {
+    of_entry.offset = offset;
+    const Expected one =
+        rope({x.shape.with(0, 1), x.dtype, std::vector<double>(begin, begin + size)}, of_entry);
+    y.values.insert(y.values.end(), one.values.begin(), one.values.end());
+    y.budget.insert(y.budget.end(), one.budget.begin(), one.budget.end());
+    begin += size;
+  }
+  return y;
+}
+
+}  // namespace
+
 Expected rope(const DoubleArray& x, const RopeOptions& options) {
+  if (options.offsets) return rope_by_entry(x, options);
   const std::int64_t time = x.shape[options.layout == AttentionLayout::bthd ? -3 : -2];
   const Shape shape{time, options.dims / 2};
   DoubleArray cos{shape, DType::f32, {}}, sin{shape, DType::f32, {}};

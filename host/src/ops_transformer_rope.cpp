@@ -87,7 +87,8 @@ Array rotate(const Array& x, const RopeTable& table, std::int64_t offset,
 RopeTable make_rope_table(const RopeOptions& options, std::int64_t positions) {
   check_options(options);
   require(positions >= 0, "rope", "the number of positions must not be negative: ", positions);
-  return table_of(options, options.offset, positions);
+  require(!options.offsets, "rope", "a table serves one offset, not one per batch entry");
+  return table_of(options, {options.offset}, positions);
 }
 
 Array rope(const Array& x, const RopeOptions& options, StreamOrDevice s) {

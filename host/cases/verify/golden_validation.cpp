@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <set>
 #include <sstream>
 
 #include "case_data.hpp"
@@ -104,7 +103,11 @@ std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, 
 }
 
 std::vector<Array> attention_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
-  const AttentionOptions options{.causal = entry.args.text("mask", "none") == "causal"};
+  const std::string mask = entry.args.text("mask", "none");
+  require(mask == "none" || mask == "causal", entry.op, "there is no mask '", mask, "'");
+  const AttentionOptions options{.causal = mask == "causal",
+                                 .mask = optional_of(in, "mask"),
+                                 .sinks = optional_of(in, "sinks")};
   return {scaled_dot_product_attention(in.at("q"), in.at("k"), in.at("v"), options, s)};
 }
 
@@ -140,14 +143,9 @@ Runner runner_of(const std::string& op) {
   return found == runners.end() ? nullptr : found->second;
 }
 
-/// Inputs and values that the ops have no parameter for.
+/// Inputs that the ops have no parameter for.
 bool is_inexpressible(const GoldenEntry& entry) {
-  for (const char* input : {"global_scale", "mask", "sinks"}) {
-    if (entry.inputs.contains(input)) return true;
-  }
-  const std::set<std::string> masks{"none", "causal"};
-  return entry.op == "scaled_dot_product_attention" &&
-         !masks.contains(entry.args.text("mask", "none"));
+  return entry.inputs.contains("global_scale");
 }
 
 bool has_unsupported_parameters(const GoldenEntry& entry) {
