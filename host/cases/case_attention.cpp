@@ -75,6 +75,7 @@ std::string name_of(const Size& z, const Variant& variant) {
   std::string name = join("b", z.batch, "h", z.heads, "kv", z.kv_heads, 'q', z.queries, 'k', z.keys,
                           'd', z.dim, masks[static_cast<int>(variant.mask)]);
   if (variant.mask != MaskKind::none) name += join(mask_shape(z, variant));
+  if (variant.repeats_keys || variant.repeats_queries) name += "/repeated";
   if (variant.sinks) name += "/sinks";
   if (variant.causal) name += "/causal";
   if (variant.window) name += join("/window", *variant.window);
