@@ -39,7 +39,8 @@ INLINE void sum_groups(const global float* x, global float* sums, int groups) {
 }
 
 // Copies x as float to `staged`, sums its groups, and scales it for IN_PLACE. Returns false,
-// leaving x unscaled, when some 0 < |x| < 2^-102 would not survive the scaling.
+// leaving x unscaled, when some 0 < |x| < 2^-102 would not survive the scaling; and for codes of 1
+// and 2 bits, which would take too many powers of two.
 INLINE bool stage_x(const global x_t* x, global float* staged, global float* sums, int width) {
   uint8 smallest = 0xffffffffu;
   for (int k = 0; k < width; k += 8) {
@@ -49,6 +50,7 @@ INLINE bool stage_x(const global x_t* x, global float* staged, global float* sum
   }
   if (!AFFINE) return false;
   sum_groups(staged, sums, width / GROUP);
+  if (BITS < 4) return false;
   const uint4 four = min(smallest.lo, smallest.hi);
   const uint2 two = min(four.lo, four.hi);
   if (min(two.x, two.y) < (25u << 24) - 1u) return false;

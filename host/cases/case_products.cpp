@@ -1,30 +1,21 @@
 #include "clmx/devices/error.hpp"
-#include "quantized_inputs.hpp"
-#include "reference.hpp"
+#include "product_inputs.hpp"
 
 namespace clmx {
 namespace {
 
 Outputs run_product(const Inputs& in, const QuantizedMatmulOptions& o, const Stream& s) {
-  std::optional<Array> biases, bias;
-  if (is_affine(o.params)) biases = in[3];
-  if (o.has_bias) bias = in.back();
-  const QuantizedWeight weight(in[1], in[2], biases, o.params);
-  return {quantized_matmul(in[0], weight, {.bias = bias, .dtype = o.dtype}, s)};
+  return {quantized_matmul(in[0], product_weight(in, o), product_options(in, o), s)};
 }
 
 std::vector<Expected> reference_product(const Doubles& in, const QuantizedMatmulOptions& o) {
-  const reference::Weight weight{in[1], in[2], is_affine(o.params) ? &in[3] : nullptr, o.params};
-  return {reference::quantized_matmul(in[0], weight, o.has_bias ? &in.back() : nullptr, o.dtype)};
+  return {reference::quantized_matmul(in[0], reference_weight(in, o), reference_details(in, o))};
 }
 
-Cost product_cost(const Inputs& in, const QuantizedMatmulOptions& o) {
-  const double n = static_cast<double>(in[1].shape(0));
-  const double k = static_cast<double>(in[2].shape(-1)) * o.params.group();
-  const double m = static_cast<double>(in[0].size()) / std::max(k, 1.0);
-  double bytes = m * n * 4;
-  for (const Array& array : in) bytes += static_cast<double>(array.bytes());
-  return {bytes, 2 * m * n * k};
+Cost cost_of_product(const Inputs& in, const QuantizedMatmulOptions& o) {
+  const Shape &x = in[0].shape(), &w = in[1].shape();
+  const Shape of_x = x.slice(0, std::max(x.rank() - 2, 0)), of_w = w.slice(0, w.rank() - 2);
+  return product_cost(in, o, static_cast<double>(broadcast(of_x, of_w, "cost").elements()));
 }
 
 std::function<Inputs()> product_inputs(DType x, const Shape& shape, const WeightSpec& weight) {
@@ -44,7 +35,7 @@ const RegisterOp<QuantizedMatmulOptions> quantized_matmul_op{
     .name = "quantized_matmul",
     .run = run_product,
     .reference = reference_product,
-    .cost = product_cost,
+    .cost = cost_of_product,
     .rejected = {{"an inner dimension that differs", QuantizedMatmulOptions{},
                   product_inputs(DType::f32, {2, 64}, small)},
                  {"a scalar", QuantizedMatmulOptions{}, product_inputs(DType::f32, Shape{}, small)},

@@ -66,15 +66,30 @@ struct Weight {
   const DoubleArray& scales;
   const DoubleArray* biases;
   QuantizationParams params;
+  const DoubleArray* global_scale = nullptr;
 };
 /// Exact: packed, scales and, in affine mode, biases.
 std::vector<Expected> quantize(const DoubleArray& w, const QuantizationParams& params);
 /// Exact, with the two roundings of the format.
 Expected dequantize(const Weight& w, std::optional<DType> dtype);
 Expected gather_dequantize(const DoubleArray& rows, const Weight& w, std::optional<DType> dtype);
+
+struct ProductDetails {
+  bool transpose = true;
+  const DoubleArray* bias = nullptr;
+  std::optional<DType> dtype = {};
+};
 /// The sum over exact weights, A = sum |x| (|scale code| + |bias|); the group chain, the chain of
-/// groups in a block of 256, the tree.
-Expected quantized_matmul(const DoubleArray& x, const Weight& w, const DoubleArray* bias,
-                          std::optional<DType> dtype);
+/// groups in a block of 256, the tree; without transpose the chain of a block and the tree.
+Expected quantized_matmul(const DoubleArray& x, const Weight& w, const ProductDetails& details);
+/// The same of chosen matrices; lhs and rhs may be null.
+Expected gather_qmm(const DoubleArray& x, const Weight& w, const DoubleArray* lhs,
+                    const DoubleArray* rhs, const ProductDetails& details);
+
+/// What qqmm makes of x: groups rounded in f32 to the format of the weight and back.
+DoubleArray rounded_activation(const DoubleArray& x, const QuantizationParams& params,
+                               const DoubleArray* global_scale);
+/// The product of that, within the budget of quantized_matmul.
+Expected qqmm(const DoubleArray& x, const Weight& w, const DoubleArray* global_scale_x);
 
 }  // namespace clmx::reference

@@ -103,6 +103,7 @@ std::vector<std::int64_t> cut_rows(std::int64_t rows, std::span<const RowShare> 
 Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
                        std::span<const RowShare> shares, StreamOrDevice s) {
   require_matrix(w, "quantized_matmul");
+  require(options.transpose, "quantized_matmul", "rows are shared out with transpose only");
   const std::vector<std::int64_t> cuts = cut_rows(w.out_features(), shares);
   require(!options.bias || options.bias->shape() == Shape{w.out_features()}, "quantized_matmul",
           "bias must have shape [", w.out_features(), "]");

@@ -30,13 +30,19 @@ Array for_once(const Array& rows) {
   return rows.home() ? rows : Array::wrap(rows.map_bytes(), rows.shape(), rows.dtype());
 }
 
+/// The rows of all matrices of a stack, one below the other.
+Array all_rows(const Array& array) {
+  if (array.rank() == 2) return array;
+  return array.reshape({array.shape().elements(0, array.rank() - 1), array.shape(-1)});
+}
+
 WeightRows rows_of(const QuantizedWeight& weight, const RowRange& range) {
   WeightRows rows{range.begin,
                   range.end,
-                  weight.packed().rows(range.begin, range.end),
-                  weight.scales().rows(range.begin, range.end),
+                  all_rows(weight.packed()).rows(range.begin, range.end),
+                  all_rows(weight.scales()).rows(range.begin, range.end),
                   {}};
-  if (weight.biases()) rows.biases = weight.biases()->rows(range.begin, range.end);
+  if (weight.biases()) rows.biases = all_rows(*weight.biases()).rows(range.begin, range.end);
   return rows;
 }
 
@@ -55,7 +61,7 @@ std::vector<WeightRows> PreparedWeights::get(const QuantizedWeight& weight, int 
   for (const Entry& entry : entries_)
     if (entry.device == stream.device() && entry.rows == rows) return entry.weight;
   Entry entry{stream.device(), rows, {}};
-  for (const RowRange& range : row_parts(weight.packed(), entry.device, rows))
+  for (const RowRange& range : row_parts(all_rows(weight.packed()), entry.device, rows))
     entry.weight.push_back(prepare(rows_of(weight, range), rows, stream));
   entries_.push_back(std::move(entry));
   return entries_.back().weight;
@@ -63,8 +69,13 @@ std::vector<WeightRows> PreparedWeights::get(const QuantizedWeight& weight, int 
 
 std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream) {
   if (rows > 0) return weight.state()->prepared.get(weight, rows, stream);
+  return stored_rows(weight, 1, stream);
+}
+
+std::vector<WeightRows> stored_rows(const QuantizedWeight& weight, std::int64_t multiple,
+                                    const Stream& stream) {
   std::vector<WeightRows> parts;
-  for (const RowRange& range : row_parts(weight.packed(), stream.device()))
+  for (const RowRange& range : row_parts(all_rows(weight.packed()), stream.device(), multiple))
     parts.push_back(rows_of(weight, range));
   return parts;
 }

@@ -11,7 +11,8 @@ namespace clmx {
 
 class QuantizedWeight;
 
-/// Neighbouring rows begin .. end - 1 of a quantized weight on a device. Prepared, in the layout of
+/// Neighbouring rows begin .. end - 1 of a quantized weight on a device; those of a stack count
+/// through. Prepared, in the layout of
 /// the kernels that want one: words [blocks, words of a row, R], scales and biases [blocks, groups
 /// of a row, R], where a block is R neighbouring rows, the last one padded with zeros. Otherwise
 /// MLX's rows.
@@ -40,5 +41,9 @@ class PreparedWeights {
 
 /// The weight in parts that fit the stream's device, prepared with R = rows; 0: MLX's rows.
 std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream);
+
+/// MLX's rows in parts that begin at multiples of `multiple` rows.
+std::vector<WeightRows> stored_rows(const QuantizedWeight& weight, std::int64_t multiple,
+                                    const Stream& stream);
 
 }  // namespace clmx

@@ -70,4 +70,12 @@ void require_matrix(const QuantizedWeight& w, std::string_view op) {
           w.packed().shape());
 }
 
+QuantizedWeight loose_weight(const Array& packed, const Array& scales,
+                             const std::optional<Array>& biases, const QuantizationParams& params,
+                             const std::optional<Array>& global_scale, std::string_view op) {
+  check_quantized(packed, scales, biases, params, BiasColumns::one_per_group, op);
+  check_global_scale(global_scale, params, packed.shape().elements(0, packed.rank() - 2), op);
+  return {packed, scales, biases, params, global_scale};
+}
+
 }  // namespace clmx

@@ -25,6 +25,11 @@ void check_global_scale(const std::optional<Array>& global_scale, const Quantiza
 /// Throws unless the weight is a matrix and not a stack of them.
 void require_matrix(const QuantizedWeight& w, std::string_view op);
 
+/// The parts of a loose spelling as a weight, checked in MLX's order under the op's name.
+QuantizedWeight loose_weight(const Array& packed, const Array& scales,
+                             const std::optional<Array>& biases, const QuantizationParams& params,
+                             const std::optional<Array>& global_scale, std::string_view op);
+
 /// Elements of a row: packed columns * 32 / bits.
 std::int64_t quantized_width(const Array& packed, const QuantizationParams& params);
 

@@ -1,7 +1,13 @@
 #include "quantized_product.hpp"
 
+#include <limits>
+#include <utility>
+
+#include "checks.hpp"
+#include "clmx/host/ops_basic.hpp"
 #include "clmx/host/self_check.hpp"
 #include "launch.hpp"
+#include "loop_limit.hpp"
 
 namespace clmx {
 namespace {
@@ -14,18 +20,6 @@ Constants prepared_constants(const Product& p, const ProductTuning& tuning, cons
       p.w.params().mode == QuantizationMode::mxfp4 && has_proved(device, "permute");
   constants.emplace_back("PERMUTE", permutes ? 1 : 0);
   return constants;
-}
-
-void run_plain(const Product& p, const ProductTuning& tuning, const WeightRows& rows,
-               const Array& out, const Stream& stream) {
-  const Kernel kernel =
-      stream.device().kernel({kernels(), "qmm_plain.cl", "qmm_plain", format_constants(p)});
-  Grid grid = Grid::linear(static_cast<std::size_t>(rows.count()),
-                           static_cast<std::size_t>(tuning.work_items));
-  grid.global[1] = static_cast<std::size_t>(p.shape.m);
-  launch(stream, kernel, grid, p.x, rows.words, rows.scales, rows.biases.value_or(rows.scales),
-         bias_of(p, rows), columns_of(out, rows, stream), int_of(rows.count()), int_of(p.shape.n),
-         int_of(p.shape.k));
 }
 
 void run_vector(const Product& p, const ProductTuning& tuning, const WeightRows& rows,
@@ -64,7 +58,110 @@ void run_tile(const Product& p, const ProductTuning& tuning, const WeightRows& r
          tuning.tiles);
 }
 
+/// K = 0: zeros, plus the bias.
+Array empty_sums(const Product& p, const Shape& shape, const Stream& stream) {
+  const Array zeros =
+      Array::from(std::vector<float>(static_cast<std::size_t>(shape.elements())), shape);
+  return cast(p.bias ? add(zeros, *p.bias, stream) : zeros, p.result, stream);
+}
+
+/// Over the codes, the words that hold them and the groups, each with a last look at its end.
+void check_turns(const QuantizedWeight& w, const QmmOptions& options, const Device& device,
+                 std::string_view op) {
+  constexpr std::int64_t k_per_block = 256;
+  const std::int64_t k = inner_size(w, options);
+  const std::int64_t words = w.packed().shape(-1), groups = k / w.params().group();
+  const std::int64_t turns = options.transpose ? k + 2 * words + 3 * groups : k;
+  require_turns(device, turns_of_sum(turns, k / k_per_block + 1), op, "an inner size", k);
+}
+
+ProductTuning choose(const Product& p, const DeviceInfo& device) {
+  if (!p.transpose) return choose_columns(device, p.shape.m);
+  const bool prepares = p.keeps_weight && !p.pairs && !p.w.global_scale();
+  return prepares && has_prepared_kernels(p.w.params()) ? choose_product(device, p.shape)
+                                                        : choose_plain(device);
+}
+
+DType promoted(const Array& x, const QuantizedWeight& w) {
+  if (!w.biases()) return x.dtype();
+  return promote(promote(x.dtype(), w.scales().dtype()), w.biases()->dtype());
+}
+
+void check_bias(const Array& bias, std::int64_t columns, std::string_view op) {
+  require_float(bias, op, "bias");
+  require(bias.shape() == Shape{columns}, op, "bias must have shape [", columns, "], not ",
+          bias.shape());
+}
+
 }  // namespace
+
+std::int64_t inner_size(const QuantizedWeight& w, const QmmOptions& options) {
+  return options.transpose ? w.in_features() : w.out_features();
+}
+
+std::int64_t result_columns(const QuantizedWeight& w, const QmmOptions& options) {
+  return options.transpose ? w.out_features() : w.in_features();
+}
+
+void check_product(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
+                   std::string_view op) {
+  require_rank_at_least(x, 1, op, "x");
+  require(x.shape(-1) == inner_size(w, options), op, "x has ", x.shape(-1),
+          " columns, the weight expects ", inner_size(w, options));
+  require(w.params().mode == QuantizationMode::affine || is_float(x.dtype()), op, "in mode ",
+          w.params().mode, " x must be a float array, not ", x.dtype());
+  require(!options.dtype || is_float(*options.dtype), op, "the result must be a float array, not ",
+          options.dtype.value_or(DType::f32));
+  const std::int64_t rows = x.shape().elements(0, x.rank() - 1);
+  require(rows <= std::numeric_limits<std::int32_t>::max() - 8, op, "x has too many rows: ", rows);
+  if (options.bias) check_bias(*options.bias, result_columns(w, options), op);
+}
+
+Product product_of(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
+                   const Stream& stream, std::string_view op) {
+  if (x.size() > 0) check_turns(w, options, stream.device(), op);
+  const DType natural = promoted(x, w);
+  const DType result =
+      options.dtype.value_or(options.bias ? promote(natural, options.bias->dtype()) : natural);
+  const std::int64_t rows = x.shape().elements(0, x.rank() - 1);
+  return {.x = is_float(x.dtype()) ? x : cast(x, natural, stream),
+          .w = w,
+          .bias = options.bias,
+          .result = result,
+          .shape = {rows, result_columns(w, options), inner_size(w, options)},
+          .transpose = options.transpose};
+}
+
+void make_batch(Product& p, std::int64_t batch, std::int64_t rows, Array pairs) {
+  p.batch = batch;
+  p.shape.m = rows;
+  p.pairs = std::move(pairs);
+}
+
+Array multiply(const Product& p, const Stream& stream) {
+  const Shape shape{p.batch * p.shape.m, p.shape.n};
+  if (shape.elements() == 0) return Array::empty(shape, p.result, stream);
+  if (p.shape.k == 0) return empty_sums(p, shape, stream);
+  const ProductTuning tuning = choose(p, stream.device().info());
+  const std::vector<WeightRows> parts =
+      p.transpose ? weight_rows(p.w, tuning.rows, stream) : stored_rows(p.w, p.shape.k, stream);
+  Array out = Array::empty(shape, p.result, stream);
+  for (const WeightRows& part : parts) run_product(p, tuning, part, out, stream);
+  return out;
+}
+
+std::vector<Array> tapped_inputs(const Array& x, const QuantizedWeight& w,
+                                 const QmmOptions& options) {
+  std::vector<Array> inputs{x, w.packed(), w.scales()};
+  for (const std::optional<Array>& more : {w.biases(), w.global_scale(), options.bias})
+    if (more) inputs.push_back(*more);
+  return inputs;
+}
+
+QuantizedMatmulOptions tapped_options(const QuantizedWeight& w, const QmmOptions& options) {
+  return {w.params(), options.bias.has_value(), options.dtype, options.transpose,
+          w.global_scale().has_value()};
+}
 
 Constants format_constants(const Product& p) {
   const bool affine = p.w.biases().has_value();
@@ -100,6 +197,8 @@ void run_product(const Product& p, const ProductTuning& tuning, const WeightRows
       return run_tile(p, tuning, rows, out, stream);
     case ProductKernel::lanes:
       return run_lanes(p, tuning, rows, out, stream);
+    case ProductKernel::columns:
+      return run_columns(p, tuning, rows, out, stream);
   }
 }
 

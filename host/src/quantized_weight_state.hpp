@@ -16,6 +16,9 @@ struct QuantizedWeightState {
   QuantizationParams params;
   PreparedWeights prepared;
 
+  std::mutex factors_mutex;
+  std::optional<Array> factors;  ///< see global_scale.hpp
+
   std::mutex parts_mutex;
   /// Rows [first, second) as weights of their own, for products shared out over devices.
   std::map<std::pair<std::int64_t, std::int64_t>, QuantizedWeight> parts;

@@ -52,10 +52,8 @@ ProductTuning choose_lanes_product(const DeviceInfo& device, const ProductShape&
 }  // namespace
 
 bool has_prepared_kernels(const QuantizationParams& params) {
-  const int bits = params.bit_count(), group = params.group();
-  if (params.mode == QuantizationMode::affine)
-    return (bits == 4 || bits == 8) && (group == 32 || group == 64);
-  return params.mode == QuantizationMode::mxfp4;
+  const int bits = params.bit_count(), codes_per_word = 32 / bits;
+  return 32 % bits == 0 && params.group() % codes_per_word == 0;
 }
 
 ProductTuning choose_plain(const DeviceInfo& device) {
@@ -63,6 +61,14 @@ ProductTuning choose_plain(const DeviceInfo& device) {
   const bool cpu = device.type == DeviceType::cpu;
   tuning.work_items =
       static_cast<int>(std::min<std::size_t>(cpu ? 16 : 64, device.max_work_group_size));
+  return tuning;
+}
+
+ProductTuning choose_columns(const DeviceInfo& device, std::int64_t m) {
+  ProductTuning tuning = choose_plain(device);
+  tuning.kernel = ProductKernel::columns;
+  // An emulated device counts the turns of every loop.
+  tuning.tokens = m == 1 || device.device_class == DeviceClass::emulated ? 1 : 4;
   return tuning;
 }
 

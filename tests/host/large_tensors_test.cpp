@@ -49,7 +49,8 @@ TEST(LargeTensors, MultiplyAsTheirRowsDo) {
       const Array bias = Array::from(normals(count(1, n), 4), {n});
       const auto y = quantized_matmul(x, w, {.bias = bias}, device).to_vector<float>();
       const auto loose =
-          quantized_matmul(x, w.packed(), w.scales(), w.biases(), true, w.params(), device)
+          quantized_matmul(x, w.packed(), w.scales(), w.biases(), true, w.params().group(),
+                           w.params().bit_count(), w.params().mode, {}, device)
               .to_vector<float>();
       for (const auto& [begin, end] : {std::pair{0, 700}, std::pair{3500, 4100}}) {
         const QuantizedWeight part = rows_of(w, begin, end);

@@ -337,7 +337,8 @@ TEST(QuantizedMatmul, LooseSpellingIsCheckedAsMlxChecks) {
   const Array x = Array::from(normals(count(2, 128), 1), {2, 128});
   const auto loose = [&](const Array& packed, const std::optional<Array>& biases,
                          const QuantizationParams& params) {
-    return quantized_matmul(x, packed, w.scales(), biases, true, params);
+    return quantized_matmul(x, packed, w.scales(), biases, true, params.group_size, params.bits,
+                            params.mode);
   };
   EXPECT_TRUE(same(loose(w.packed(), w.biases(), affine4), quantized_matmul(x, w)));
   EXPECT_THROW(loose(w.packed(), {}, affine4), ArgumentError);

@@ -1,5 +1,7 @@
 #include "golden_ops.hpp"
 
+#include <set>
+
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops.hpp"
 #include "clmx/nn/embedding.hpp"
@@ -38,9 +40,28 @@ GoldenOutputs dequantize_case(const Call& call) {
 }
 
 GoldenOutputs product_case(const Call& call) {
-  return {{"y", quantized_matmul(call.in("x"), call.in("w"), call.in("scales"),
-                                 call.maybe("biases"), call.golden.args.flag("transpose", true),
-                                 quantization_of(call.golden.args), call.stream)}};
+  const QuantizationParams params = quantization_of(call.golden.args);
+  return {
+      {"y", quantized_matmul(call.in("x"), call.in("w"), call.in("scales"), call.maybe("biases"),
+                             call.golden.args.flag("transpose", true), params.group_size,
+                             params.bits, params.mode, call.maybe("global_scale"), call.stream)}};
+}
+
+GoldenOutputs gather_case(const Call& call) {
+  const QuantizationParams params = quantization_of(call.golden.args);
+  const GoldenArguments& args = call.golden.args;
+  return {{"y", gather_qmm(call.in("x"), call.in("w"), call.in("scales"), call.maybe("biases"),
+                           call.maybe("lhs_indices"), call.maybe("rhs_indices"),
+                           args.flag("transpose", true), params.group_size, params.bits,
+                           params.mode, args.flag("sorted_indices", false),
+                           call.maybe("global_scale"), call.stream)}};
+}
+
+GoldenOutputs qqmm_case(const Call& call) {
+  const QuantizationParams params = qqmm_params(call.golden.args);
+  return {{"y", qqmm(call.in("x"), call.in("w"), call.maybe("scales"), params.group_size,
+                     params.bits, params.mode, call.maybe("global_scale_x"),
+                     call.maybe("global_scale_w"), call.stream)}};
 }
 
 GoldenOutputs embedding_case(const Call& call) {
@@ -129,6 +150,8 @@ Runner runner_of(const std::string& op) {
       {"quantize", quantize_case},
       {"dequantize", dequantize_case},
       {"quantized_matmul", product_case},
+      {"gather_qmm", gather_case},
+      {"qqmm", qqmm_case},
       {"quantized_embedding", embedding_case},
       {"embedding_as_linear", as_linear_case},
       {"quantized_linear", linear_case},
@@ -153,6 +176,11 @@ QuantizationParams quantization_of(const GoldenArguments& args) {
           args.integer("bits")};
 }
 
+QuantizationParams qqmm_params(const GoldenArguments& args) {
+  return {mode_from_string(args.text("mode", "nvfp4"), "verify"), args.integer("group_size"),
+          args.integer("bits")};
+}
+
 bool is_supported(const QuantizationParams& params) {
   try {
     check_supported(params, "verify");
@@ -170,13 +198,13 @@ DType dtype_named(const std::string& name) {
   throw ArgumentError(join("[verify] clmx has no dtype '", name, "'"));
 }
 
-bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
+bool is_covered(const GoldenCase& golden, const GoldenFamily&) {
   if (!runner_of(golden.op)) return false;
   const GoldenArguments& args = golden.args;
   if (args.has("mode") && !is_supported(quantization_of(args))) return false;
-  if (golden.op != "quantize" && golden.inputs.contains("global_scale")) return false;
-  if (golden.op == "quantized_matmul")
-    return args.flag("transpose", true) && family.rank(golden, "w") == 2;
+  const std::set<std::string> with_global_scale{"quantize", "quantized_matmul", "gather_qmm"};
+  if (golden.inputs.contains("global_scale") && !with_global_scale.contains(golden.op))
+    return false;
   if (golden.op == "softmax") return args.integer("axis").value_or(-1) == -1;
   if (golden.op == "scaled_dot_product_attention") {
     const std::string mask = args.text("mask", "none");

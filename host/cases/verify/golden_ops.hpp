@@ -13,6 +13,8 @@ using GoldenOutputs = std::map<std::string, Array>;
 
 /// Mode, group size and bits of a case. Throws ArgumentError for an unknown mode.
 QuantizationParams quantization_of(const GoldenArguments& args);
+/// Those of qqmm, whose default mode is another.
+QuantizationParams qqmm_params(const GoldenArguments& args);
 /// Whether clmx computes with them.
 bool is_supported(const QuantizationParams& params);
 /// "f32" and the like; throws ArgumentError naming verify for a dtype that clmx lacks.

@@ -98,8 +98,26 @@ std::vector<Array> dequantize_entry(const GoldenEntry& entry, const Described& i
 }
 
 std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const QuantizationParams params = quantization_of(entry.args);
   return {quantized_matmul(in.at("x"), in.at("w"), in.at("scales"), optional_of(in, "biases"),
-                           entry.args.flag("transpose", true), quantization_of(entry.args), s)};
+                           entry.args.flag("transpose", true), params.group_size, params.bits,
+                           params.mode, optional_of(in, "global_scale"), s)};
+}
+
+std::vector<Array> gather_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const QuantizationParams params = quantization_of(entry.args);
+  return {gather_qmm(in.at("x"), in.at("w"), in.at("scales"), optional_of(in, "biases"),
+                     optional_of(in, "lhs_indices"), optional_of(in, "rhs_indices"),
+                     entry.args.flag("transpose", true), params.group_size, params.bits,
+                     params.mode, entry.args.flag("sorted_indices", false),
+                     optional_of(in, "global_scale"), s)};
+}
+
+std::vector<Array> qqmm_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  const QuantizationParams params = qqmm_params(entry.args);
+  return {qqmm(in.at("x"), in.at("w"), optional_of(in, "scales"), params.group_size, params.bits,
+               params.mode, optional_of(in, "global_scale_x"), optional_of(in, "global_scale_w"),
+               s)};
 }
 
 std::vector<Array> attention_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
@@ -135,6 +153,8 @@ Runner runner_of(const std::string& op) {
       {"quantize", quantize_entry},
       {"dequantize", dequantize_entry},
       {"quantized_matmul", product_entry},
+      {"gather_qmm", gather_entry},
+      {"qqmm", qqmm_entry},
       {"scaled_dot_product_attention", attention_entry},
       {"rope", rope_entry},
       {"rms_norm", rms_norm_entry},
@@ -145,7 +165,8 @@ Runner runner_of(const std::string& op) {
 
 /// Inputs that the ops have no parameter for.
 bool is_inexpressible(const GoldenEntry& entry) {
-  return entry.inputs.contains("global_scale");
+  return entry.inputs.contains("global_scale") && entry.op != "quantized_matmul" &&
+         entry.op != "gather_qmm";
 }
 
 bool has_unsupported_parameters(const GoldenEntry& entry) {

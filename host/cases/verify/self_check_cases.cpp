@@ -60,6 +60,8 @@ constexpr auto names = std::to_array<std::string_view>({
     "quantized_matmul/affine8_g32/f32_f32/m1n33k256/normal",
     "quantized_matmul/mxfp44_g32/f32_f32/m1n130k576/normal",
     "quantized_matmul/mxfp44_g32/f16_f16/m12n66k320/normal",
+    "gather_qmm/affine4_g64/experts",
+    "qqmm/nvfp44_g16/f32",
     "rms_norm/f32/[1, 17]/normal",
     "rms_norm/f32_f32/[7, 576]/normal",
     "rms_norm/f16_bf16/[3, 5, 48]/lognormal",

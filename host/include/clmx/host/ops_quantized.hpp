@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "clmx/host/array.hpp"
+#include "clmx/host/ops_products.hpp"
 #include "clmx/host/quantization.hpp"
 
 namespace clmx {
@@ -13,13 +14,6 @@ struct DequantizeOptions {
   QuantizationParams params = {};
   std::optional<DType> dtype = {};
 };
-/// Inputs: x, the weight's arrays, the bias if there is one.
-struct QuantizedMatmulOptions {
-  QuantizationParams params = {};
-  bool has_bias = false;
-  std::optional<DType> dtype = {};
-};
-
 /// The arrays of MLX's quantize; biases only in affine mode, absent in the floating ones.
 struct QuantizedArrays {
   Array packed, scales;
@@ -63,27 +57,5 @@ Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype = {}, Stre
 /// read, map or synchronize throws ArgumentError.
 Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
                         std::optional<DType> dtype = {}, StreamOrDevice s = {});
-
-struct QmmOptions {
-  bool transpose = true;            ///< x W^T; the untransposed product is refused so far
-  std::optional<Array> bias = {};   ///< [out] float, added to the f32 sum before it is rounded
-  std::optional<DType> dtype = {};  ///< result type; default MLX's: promotion of x, scales, biases
-                                    ///< (affine), x's (floating modes)
-};
-
-/// y = x W^T (+ bias), with W quantized along its rows.
-///
-/// x: [..., in] float; in affine mode also integer (cast to the promoted type). Result: [..., out].
-/// Accumulates in f32 in the canonical order (docs/architecture.md): the bits of a row do not
-/// depend on the other rows, the device or the kernel. Throws ArgumentError, enqueuing nothing, if
-/// in differs or x is an integer in a floating mode.
-Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOptions& options = {},
-                       StreamOrDevice s = {});
-
-/// MLX's loose spelling: w, scales, biases as separate arrays, checked as MLX checks them. The
-/// weight must have rank 2.
-Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
-                       const std::optional<Array>& biases, bool transpose,
-                       const QuantizationParams& params, StreamOrDevice s = {});
 
 }  // namespace clmx
