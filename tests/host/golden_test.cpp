@@ -71,7 +71,8 @@ TEST(Golden, EveryCoveredCasePassesOnEveryDevice) {
 
 TEST(Golden, NothingOfTheseFamiliesIsLeftOut) {
   const DeviceResult device = verify_golden(golden, one_device()).front();
-  for (const char* name : {"quantize_affine", "layers", "mpq", "checkpoint"}) {
+  for (const char* name :
+       {"quantize_affine", "qmm", "gather_qmm", "qqmm", "layers", "mpq", "checkpoint"}) {
     const FamilyResult& family = family_of(device, name);
     EXPECT_EQ(passed(family), static_cast<int>(family.cases.size())) << name;
     EXPECT_FALSE(family.cases.empty()) << name;
