@@ -16,6 +16,9 @@ struct QuantizedWeightState {
   QuantizationParams params;
   PreparedWeights prepared;
 
+  std::mutex scales_mutex;
+  std::optional<Array> folded_scales;  ///< with the global_scale, once asked for
+
   std::mutex parts_mutex;
   /// Rows [first, second) as weights of their own, for products shared out over devices.
   std::map<std::pair<std::int64_t, std::int64_t>, QuantizedWeight> parts;

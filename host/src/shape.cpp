@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <vector>
 
 #include "clmx/devices/error.hpp"
 
@@ -69,6 +70,12 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape) {
   out << '[';
   for (int axis = 0; axis < shape.rank(); ++axis) out << (axis ? ", " : "") << shape[axis];
   return out << ']';
+}
+
+Shape joined(const Shape& a, const Shape& b) {
+  std::vector<std::int64_t> sizes(a.sizes().begin(), a.sizes().end());
+  sizes.insert(sizes.end(), b.sizes().begin(), b.sizes().end());
+  return Shape(std::span<const std::int64_t>(sizes));
 }
 
 Shape broadcast(const Shape& a, const Shape& b, const char* op) {

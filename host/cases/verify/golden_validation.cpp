@@ -84,7 +84,10 @@ std::optional<Array> optional_of(const Described& in, const std::string& key) {
 }
 
 std::vector<Array> quantize_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
-  const QuantizedArrays made = quantize_arrays(in.at("w"), quantization_of(entry.args), s);
+  const std::string mode = entry.args.text("mode", "affine");
+  const QuantizedArrays made =
+      quantize(in.at("w"), entry.args.integer("group_size"), entry.args.integer("bits"), mode,
+               optional_of(in, "global_scale"), s);
   std::vector<Array> outputs{made.packed, made.scales};
   if (made.biases) outputs.push_back(*made.biases);
   return outputs;
@@ -94,8 +97,18 @@ std::vector<Array> dequantize_entry(const GoldenEntry& entry, const Described& i
                                     const Stream& s) {
   std::optional<DType> dtype;
   if (entry.args.has("dtype")) dtype = dtype_named(entry.args.text("dtype", ""));
-  const QuantizedArrays parts{in.at("w"), in.at("scales"), optional_of(in, "biases")};
-  return {dequantize(parts, quantization_of(entry.args), dtype, s)};
+  const std::string mode = entry.args.text("mode", "affine");
+  return {dequantize(in.at("w"), in.at("scales"), optional_of(in, "biases"),
+                     entry.args.integer("group_size"), entry.args.integer("bits"), mode,
+                     optional_of(in, "global_scale"), dtype, s)};
+}
+
+std::vector<Array> to_fp8_entry(const GoldenEntry&, const Described& in, const Stream& s) {
+  return {to_fp8(in.at("x"), s)};
+}
+
+std::vector<Array> from_fp8_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  return {from_fp8(in.at("x"), dtype_named(entry.args.text("dtype", "bf16")), s)};
 }
 
 std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
@@ -125,6 +138,8 @@ Runner runner_of(const std::string& op) {
   static const std::map<std::string, Runner> runners{
       {"quantize", quantize_entry},
       {"dequantize", dequantize_entry},
+      {"to_fp8", to_fp8_entry},
+      {"from_fp8", from_fp8_entry},
       {"quantized_matmul", product_entry},
       {"scaled_dot_product_attention", attention_entry},
       {"rope", rope_entry},
@@ -135,7 +150,9 @@ Runner runner_of(const std::string& op) {
 
 /// Inputs and values that the ops have no parameter for.
 bool is_inexpressible(const GoldenEntry& entry) {
-  for (const char* input : {"global_scale", "mask", "sinks"}) {
+  const bool scaled = entry.op == "quantize" || entry.op == "dequantize";
+  if (!scaled && entry.inputs.contains("global_scale")) return true;
+  for (const char* input : {"mask", "sinks"}) {
     if (entry.inputs.contains(input)) return true;
   }
   const std::set<std::string> masks{"none", "causal"};

@@ -42,6 +42,9 @@ class Shape {
 /// "[2, 3]"
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
+/// The axes of a, then those of b. Throws ArgumentError beyond max_rank.
+Shape joined(const Shape& a, const Shape& b);
+
 /// NumPy's rules; throws ArgumentError naming op when they do not fit.
 Shape broadcast(const Shape& a, const Shape& b, const char* op);
 
