@@ -1,6 +1,6 @@
 // The dense rows of a quantized weight: rT(rT(rT(code) * scale) + bias), or rT(element * rT(scale))
-// in the floating modes, stored as Y. One work-item per unit of whole words: grid (units, rows).
-// Needs denormals (host/src/probe.hpp).
+// in the floating modes, stored as Y. Scales of any mode may be f32 numbers (S). One work-item per
+// unit of whole words: grid (units, rows). Needs denormals (host/src/probe.hpp).
 #include "common/report.clh"
 #include "common/round.clh"
 #include "common/unpack.clh"
@@ -19,7 +19,11 @@ inline void dequantize_unit(const global uint* words, const global s_t* scales,
   for (int i = 0; i < UNIT; i++) {
     const size_t k = j * UNIT + i, group = k / GROUP;
     const float scale = ROUND(T, LOAD_SCALE(S, scales, from * groups + group));
-    float value = ROUND(T, ELEMENT(clmx_code(words, (size_t)i)) * scale);
+    float value = ELEMENT(clmx_code(words, (size_t)i));
+#if BITS > 8  // below, every T holds the code
+    value = ROUND(T, value);
+#endif
+    value = ROUND(T, value * scale);
 #if AFFINE
     const size_t column = min((int)group, bias_columns - 1);
     value = ROUND(T, value + ROUND(T, LOAD_SCALE(B, biases, from * bias_columns + column)));

@@ -31,111 +31,27 @@ std::string name_of(const QuantizationParams& p) {
   return join(p.mode, p.bit_count(), "_g", p.group());
 }
 
-// ---- quantize: w -> packed, scales, biases
-
-const RegisterOp<QuantizationParams> quantize_op{
-    .name = "quantize",
-    .run = [](const Inputs& in, const QuantizationParams& o, const Stream& s) -> Outputs {
-      const QuantizedArrays made = quantize_arrays(in[0], o, s);
-      if (made.biases) return {made.packed, made.scales, *made.biases};
-      return {made.packed, made.scales};
-    },
-    .reference = [](const Doubles& in,
-                    const QuantizationParams& o) { return reference::quantize(in[0], o); },
-    .cost = [](const Inputs& in, const auto&) -> Cost {
-      return {sizes(in) * 1.2, static_cast<double>(in[0].size()) * 6};
-    },
-    .rejected = {{"integer weights", QuantizationParams{},
-                  [] {
-                    return Inputs{ones(DType::i32, {4, 64})};
-                  }},
-                 {"one axis", QuantizationParams{}, [] { return Inputs{ones(DType::f32, {64})}; }},
-                 {"a width that the group does not divide", QuantizationParams{},
-                  [] {
-                    return Inputs{ones(DType::f32, {4, 96})};
-                  }},
-                 {"a group size that is not MLX's",
-                  QuantizationParams{QuantizationMode::affine, 48, 4},
-                  [] {
-                    return Inputs{ones(DType::f32, {4, 96})};
-                  }},
-                 {"7 bits", QuantizationParams{QuantizationMode::affine, 64, 7},
-                  [] {
-                    return Inputs{ones(DType::f32, {4, 64})};
-                  }},
-                 {"0 bits", QuantizationParams{QuantizationMode::affine, 64, 0},
-                  [] {
-                    return Inputs{ones(DType::f32, {4, 64})};
-                  }},
-                 {"mxfp4 in groups of 64", QuantizationParams{QuantizationMode::mxfp4, 64}, [] {
-                    return Inputs{ones(DType::f32, {4, 64})};
-                  }}}};
-
-/// Rows of ties, boundaries of the scale, constants, zeros of both signs, large and tiny ranges.
-Inputs special_groups(DType dtype) {
-  std::vector<double> values;
-  const std::vector<double> tops{1,         6,   6.0000005, 5.9999995, 0.75, 12,
-                                 0.0078125, 100, 96,        48.5,      3,    1e-3};
-  for (const double top : tops) {
-    for (int i = 0; i < 64; ++i) values.push_back(top * (i % 25 - 12) / 12.0);
-    for (int i = 0; i < 64; ++i) values.push_back(i == 5 ? top : -0.0);
-    for (int i = 0; i < 64; ++i) values.push_back(i == 5 ? -top : i % 2 ? 0.0 : -0.0);
-    for (int i = 0; i < 64; ++i) values.push_back(top);
-    for (int i = 0; i < 64; ++i) values.push_back(-top);
-    for (int i = 0; i < 64; ++i) values.push_back(top + i * top / 64);
-    for (int i = 0; i < 64; ++i) values.push_back(i % 2 ? top : -top);
-    for (int i = 0; i < 64; ++i) values.push_back(i * 0.25 * top - 4 * top);
-  }
-  for (int i = 0; i < 128; ++i) values.push_back(i < 64 ? 0.0 : -0.0);
-  const auto rows = static_cast<std::int64_t>(values.size() / 128);
-  return {array_of(values, dtype, {rows, 128})};
-}
-
-const RegisterCases quantize_cases{[] {
-  for (const QuantizationParams& params : all_params) {
-    for (const DType dtype : float_types) {
-      const OpCall call{"quantize", params};
-      const std::string prefix = join("quantize/", name_of(params), '/', dtype, '/');
-      for (const Data data : {Data::normal, Data::positive, Data::lognormal, Data::integers,
-                              Data::zeros, Data::one_hot, Data::extreme})
-        add_case(
-            {prefix + std::string(to_string(data)), call, floats(data, {dtype}, {{37, 192}}), {}});
-      add_case({prefix + "batched", call, floats(Data::normal, {dtype}, {{2, 3, 5, 64}}), {}});
-      add_case({prefix + "no_rows", call, floats(Data::normal, {dtype}, {{0, 64}}), {}});
-      add_case(
-          {prefix + "special", call, [dtype](std::uint64_t) { return special_groups(dtype); }, {}});
-      add_case(
-          {prefix + "many", call, floats(Data::normal, {dtype}, {{4096, 1024}}), {.full = true}});
-    }
-    // every step of the arithmetic may be subnormal here
-    add_case({join("quantize/", name_of(params), "/f32/subnormal"),
-              OpCall{"quantize", params},
-              [](std::uint64_t seed) {
-                Random random(seed);
-                return Inputs{random_array(Data::normal, DType::f32, {9, 128}, random, 1e-38)};
-              },
-              {.subnormal = true}});
-  }
-}};
-
 // ---- dequantize: packed, scales, biases -> w
 
 reference::Weight weight_of(const Doubles& in, std::size_t at, const DequantizeOptions& o) {
-  return {in[at], in[at + 1], is_affine(o.params) ? &in[at + 2] : nullptr, o.params};
+  const bool more = in.size() > at + 2;
+  return {in[at], in[at + 1], is_affine(o.params) ? &in[at + 2] : nullptr, o.params,
+          more && !is_affine(o.params) ? &in[at + 2] : nullptr};
 }
 
 QuantizedWeight made_weight(const Inputs& in, std::size_t at, const DequantizeOptions& o) {
-  std::optional<Array> biases;
-  if (is_affine(o.params)) biases = in[at + 2];
-  return {in[at], in[at + 1], biases, o.params};
+  std::optional<Array> biases, global_scale;
+  if (in.size() > at + 2) (is_affine(o.params) ? biases : global_scale) = in[at + 2];
+  return {in[at], in[at + 1], biases, o.params, global_scale};
 }
 
 const RegisterOp<DequantizeOptions> dequantize_op{
     .name = "dequantize",
     .run = [](const Inputs& in, const DequantizeOptions& o, const Stream& s) -> Outputs {
-      std::optional<Array> biases;
-      if (is_affine(o.params)) biases = in[2];
-      return {dequantize(QuantizedArrays{in[0], in[1], biases}, o.params, o.dtype, s)};
+      std::optional<Array> biases, global_scale;
+      if (in.size() > 2) (is_affine(o.params) ? biases : global_scale) = in[2];
+      return {dequantize(in[0], in[1], biases, o.params.group(), o.params.bit_count(),
+                         o.params.mode, global_scale, o.dtype, s)};
     },
     .reference = [](const Doubles& in, const DequantizeOptions& o) -> std::vector<Expected> {
       return {reference::dequantize(weight_of(in, 0, o), o.dtype)};
@@ -159,14 +75,80 @@ const RegisterOp<DequantizeOptions> dequantize_op{
                  {"a result that is not a float", DequantizeOptions{affine4_64, DType::i32},
                   with_weight({}, affine4_64, 4, 128)}}};
 
-/// Every code with every scale byte.
-Inputs all_mxfp4() {
+/// Every code with every scale byte: a row per byte.
+Inputs all_codes(const QuantizationParams& params) {
+  const int codes = params.bit_count() == 8 ? 256 : 16, groups = (codes + 31) / params.group();
+  const int width = groups * params.group(), per_word = 32 / params.bit_count();
   std::vector<double> words, bytes;
   for (int byte = 0; byte < 256; ++byte) {
-    bytes.push_back(byte);
-    for (int word = 0; word < 4; ++word) words.push_back(word % 2 ? 0xfedcba98u : 0x76543210u);
+    for (int group = 0; group < groups; ++group) bytes.push_back(byte);
+    for (int k = 0; k < width; k += per_word) {
+      double word = 0;
+      for (int i = per_word - 1; i >= 0; --i) word = word * codes + (k + i) % codes;
+      words.push_back(word);
+    }
   }
-  return {array_of(words, DType::u32, {256, 4}), array_of(bytes, DType::u8, {256, 1})};
+  return {array_of(words, DType::u32, {256, width / per_word}),
+          array_of(bytes, DType::u8, {256, width / params.group()})};
+}
+
+/// Every format in one stored dtype, to the default dtype and another one.
+void add_every_format() {
+  std::size_t turn = 0;
+  for (const QuantizationParams& params : every_format()) {
+    const DType stored = float_types.at(turn++ % float_types.size());
+    for (const std::optional<DType> dtype :
+         {std::optional<DType>{}, std::optional(float_types.at(turn % float_types.size()))}) {
+      const std::string to(dtype ? to_string(*dtype) : "default");
+      const DequantizeOptions options{params, dtype};
+      add_case({join("dequantize/every/", name_of(params), '/', stored, "_to_", to),
+                OpCall{"dequantize", options},
+                [=](std::uint64_t seed) {
+                  Random random(seed);
+                  Inputs inputs;
+                  append_weight(inputs, {Data::normal, stored, params, 19, 256, {3}}, random);
+                  return inputs;
+                },
+                {}});
+      add_case({join("gather_dequantize/every/", name_of(params), '/', stored, "_to_", to),
+                OpCall{"gather_dequantize", options},
+                [=](std::uint64_t seed) {
+                  Random random(seed);
+                  Inputs inputs{random_integers(DType::i32, {2, 3}, random, -19, 18)};
+                  append_weight(inputs, {Data::normal, stored, params, 19, 256}, random);
+                  return inputs;
+                },
+                {}});
+    }
+  }
+}
+
+void add_global_scales() {
+  for (const DType dtype : float_types) {
+    for (const bool one_each : {false, true})
+      add_case({join("dequantize/nvfp4/global_scale", one_each ? "s_to_" : "_to_", dtype),
+                OpCall{"dequantize", DequantizeOptions{nvfp4, dtype}},
+                [=](std::uint64_t seed) {
+                  Random random(seed);
+                  Inputs inputs;
+                  const WeightSpec spec{Data::normal, DType::f32, nvfp4, 7, 80, {3}};
+                  append_weight(inputs, spec, random);
+                  append_global_scale(inputs, spec, one_each, random);
+                  return inputs;
+                },
+                {}});
+    add_case({join("gather_dequantize/nvfp4/global_scale_to_", dtype),
+              OpCall{"gather_dequantize", DequantizeOptions{nvfp4, dtype}},
+              [=](std::uint64_t seed) {
+                Random random(seed);
+                Inputs inputs{random_integers(DType::i32, {5}, random, -9, 8)};
+                const WeightSpec spec{Data::normal, DType::f32, nvfp4, 9, 80};
+                append_weight(inputs, spec, random);
+                append_global_scale(inputs, spec, false, random);
+                return inputs;
+              },
+              {}});
+  }
 }
 
 const RegisterCases dequantize_cases{[] {
@@ -191,11 +173,14 @@ const RegisterCases dequantize_cases{[] {
       }
     }
   }
-  for (const DType dtype : float_types)
-    add_case({join("dequantize/mxfp4/all_codes_and_scales_to_", dtype),
-              OpCall{"dequantize", DequantizeOptions{mxfp4, dtype}},
-              [](std::uint64_t) { return all_mxfp4(); },
-              {.subnormal = true}});
+  for (const QuantizationParams& params : {mxfp4, mxfp8, nvfp4})
+    for (const DType dtype : float_types)
+      add_case({join("dequantize/", params.mode, "/all_codes_and_scales_to_", dtype),
+                OpCall{"dequantize", DequantizeOptions{params, dtype}},
+                [=](std::uint64_t) { return all_codes(params); },
+                {.subnormal = true}});
+  add_every_format();
+  add_global_scales();
 }};
 
 // ---- gather_dequantize: rows, packed, scales, biases -> rows of w

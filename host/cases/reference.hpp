@@ -68,9 +68,13 @@ struct Weight {
   QuantizationParams params;
   const DoubleArray* global_scale = nullptr;
 };
-/// Exact: packed, scales and, in affine mode, biases.
-std::vector<Expected> quantize(const DoubleArray& w, const QuantizationParams& params);
-/// Exact, with the two roundings of the format.
+/// Exact: packed, scales and, in affine mode, biases. global_scale may be null.
+std::vector<Expected> quantize(const DoubleArray& w, const QuantizeOptions& options,
+                               const DoubleArray* global_scale);
+/// Exact.
+Expected to_fp8(const DoubleArray& x);
+Expected from_fp8(const DoubleArray& x, DType dtype);
+/// Exact, with the roundings of the format: two, in f32 with a global scale.
 Expected dequantize(const Weight& w, std::optional<DType> dtype);
 Expected gather_dequantize(const DoubleArray& rows, const Weight& w, std::optional<DType> dtype);
 

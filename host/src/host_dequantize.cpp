@@ -36,7 +36,7 @@ std::uint32_t code_at(const std::uint32_t* row, std::size_t k, std::size_t bits)
   const std::size_t at = k * bits, shift = at % 32;
   std::uint64_t words = row[at / 32];
   if (shift + bits > 32) words |= static_cast<std::uint64_t>(row[at / 32 + 1]) << 32;
-  return static_cast<std::uint32_t>(words >> shift) & ((1u << bits) - 1u);
+  return static_cast<std::uint32_t>(words >> shift) & (0xffffffffu >> (32 - bits));
 }
 
 float element(QuantizationMode mode, std::uint32_t code) {
@@ -63,7 +63,8 @@ Array dequantize_on_host(const QuantizedArrays& w, const QuantizationParams& par
   for (std::size_t i = 0; i < dense.size(); ++i) {
     const std::size_t row = rows ? static_cast<std::size_t>((*rows)[i / width]) : i / width;
     const std::size_t k = i % width, group = k / group_size;
-    const float code = element(params.mode, code_at(&words[row * row_words], k, bits));
+    const float code =
+        round_to(arithmetic, element(params.mode, code_at(&words[row * row_words], k, bits)));
     float value = round_to(arithmetic, code * scales.at(row, group));
     if (w.biases) value = round_to(arithmetic, value + biases.at(row, group));
     dense[i] = value;

@@ -115,14 +115,24 @@ FloatingScale e4m3_scale(DType dtype, float ratio, float encode) {
   return {static_cast<std::uint8_t>(byte), round_to(dtype, e4m3(byte))};
 }
 
-FloatingScale power_of_two_scale(DType dtype, float ratio) {
-  const int exponent = ratio == 0.0f ? 0 : exponent_not_below(ratio);
+/// MLX's older rule: the logarithm in dtype, rounded to even.
+int nearest_exponent(DType dtype, float ratio) {
+  if (std::isinf(ratio)) return 128;
+  const auto logarithm = static_cast<float>(std::log2(static_cast<double>(ratio)));
+  return static_cast<int>(std::nearbyint(round_to(dtype, logarithm)));
+}
+
+FloatingScale power_of_two_scale(DType dtype, float ratio, ScaleRule rule) {
+  const int exponent = ratio == 0.0f                 ? 0
+                       : rule == ScaleRule::round_up ? exponent_not_below(ratio)
+                                                     : nearest_exponent(dtype, ratio);
   // The byte wraps around, as MLX's does.
   return {static_cast<std::uint8_t>((exponent + 127) & 255),
           round_to(dtype, std::ldexp(1.0f, exponent))};
 }
 
-QuantizedArrays quantize_floating(const Array& w, const QuantizationParams& params, float encode) {
+QuantizedArrays quantize_floating(const Array& w, const QuantizeOptions& options, float encode) {
+  const QuantizationParams& params = options.params;
   const bool nvfp4 = params.mode == QuantizationMode::nvfp4;
   const bool mxfp8 = params.mode == QuantizationMode::mxfp8;
   const auto group_size = static_cast<std::size_t>(params.group());
@@ -135,8 +145,8 @@ QuantizedArrays quantize_floating(const Array& w, const QuantizationParams& para
     float largest = 0.0f;
     for (const float v : group) largest = std::fmax(largest, std::fabs(v));
     const float ratio = round_to(dtype, largest / (mxfp8 ? 448.0f : 6.0f));
-    const FloatingScale scale =
-        nvfp4 ? e4m3_scale(dtype, ratio, encode) : power_of_two_scale(dtype, ratio);
+    const FloatingScale scale = nvfp4 ? e4m3_scale(dtype, ratio, encode)
+                                      : power_of_two_scale(dtype, ratio, options.scale_rule);
     for (const float v : group) {
       const float x = round_to(dtype, v / scale.value) * encode;
       codes.put(mxfp8 ? to_e4m3(x) : nearest_e2m1(distances, x));
@@ -151,12 +161,13 @@ QuantizedArrays quantize_floating(const Array& w, const QuantizationParams& para
 
 }  // namespace
 
-QuantizedArrays quantize_on_host(const Array& w, const QuantizationParams& params,
+QuantizedArrays quantize_on_host(const Array& w, const QuantizeOptions& options,
                                  const std::optional<Array>& global_scale) {
+  const QuantizationParams& params = options.params;
   if (params.mode == QuantizationMode::affine)
     return quantize_affine(w, static_cast<std::size_t>(params.group()), params.bit_count());
   const float encode = global_scale ? 2688.0f / global_scale->to_vector<float>().front() : 1.0f;
-  return quantize_floating(w, params, encode);
+  return quantize_floating(w, options, encode);
 }
 
 }  // namespace clmx

@@ -9,7 +9,7 @@ namespace clmx {
 /// quantize and dequantize computed by the host with the bits of cl/quantize.cl and
 /// cl/dequantize.cl, for devices whose division or denormals are not exact. The arguments have been
 /// checked; they are read from where they are, and the results are host arrays.
-QuantizedArrays quantize_on_host(const Array& w, const QuantizationParams& params,
+QuantizedArrays quantize_on_host(const Array& w, const QuantizeOptions& options,
                                  const std::optional<Array>& global_scale = {});
 
 /// rows: which rows of w to take (already in range), or all.

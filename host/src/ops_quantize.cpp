@@ -66,46 +66,54 @@ void check_quantize(const Array& w, const QuantizationParams& params,
           " bits no whole number of words of 32 bits");
 }
 
-Array shown(const Array& w, const std::optional<Array>& global_scale,
-            const QuantizationParams& params, const Array& packed) {
-  return global_scale ? tapped(op, {w, *global_scale}, params, packed)
-                      : tapped(op, {w}, params, packed);
+QuantizedArrays made(const Array& w, const QuantizeOptions& options,
+                     const std::optional<Array>& global_scale, const Stream& stream) {
+  const DeviceAbilities& able = abilities(stream.device());
+  const bool up = options.scale_rule == ScaleRule::round_up;
+  if (up && able.exact_division && able.exact_denormals)
+    return quantize_on_device(w, options.params, global_scale, stream);
+  QuantizedArrays out = quantize_on_host(w, options, global_scale);
+  out.packed = on_device(out.packed, stream);
+  out.scales = on_device(out.scales, stream);
+  if (out.biases) out.biases = on_device(*out.biases, stream);
+  return out;
 }
 
 }  // namespace
 
 QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params,
                                 StreamOrDevice s) {
-  return quantize_arrays(w, params, std::nullopt, s);
+  return quantize_arrays(w, QuantizeOptions{params}, {}, s);
 }
 
-QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params,
+QuantizedArrays quantize_arrays(const Array& w, const QuantizeOptions& options,
                                 const std::optional<Array>& global_scale, StreamOrDevice s) {
-  check_quantize(w, params, global_scale);
-  const Stream stream = s.resolve();
-  const DeviceAbilities& able = abilities(stream.device());
-  QuantizedArrays out;
-  if (able.exact_division && able.exact_denormals) {
-    out = quantize_on_device(w, params, global_scale, stream);
-  } else {
-    out = quantize_on_host(w, params, global_scale);
-    out.packed = on_device(out.packed, stream);
-    out.scales = on_device(out.scales, stream);
-    if (out.biases) out.biases = on_device(*out.biases, stream);
+  check_quantize(w, options.params, global_scale);
+  QuantizedArrays out = made(w, options, global_scale, s.resolve());
+  if (Tap* tap = current_tap()) {
+    std::vector<Array> inputs{w};
+    if (global_scale) inputs.push_back(*global_scale);
+    tap->op(op, std::any(options), inputs, out.packed);
   }
-  static_cast<void>(shown(w, global_scale, params, out.packed));
   return out;
 }
 
 QuantizedWeight quantize(const Array& w, const QuantizationParams& params, StreamOrDevice s) {
-  return quantize(w, params, std::nullopt, s);
+  return quantize(w, QuantizeOptions{params}, {}, s);
 }
 
-QuantizedWeight quantize(const Array& w, const QuantizationParams& params,
+QuantizedWeight quantize(const Array& w, const QuantizeOptions& options,
                          const std::optional<Array>& global_scale, StreamOrDevice s) {
-  QuantizedArrays made = quantize_arrays(w, params, global_scale, s);
-  return {std::move(made.packed), std::move(made.scales), std::move(made.biases), params,
+  QuantizedArrays parts = quantize_arrays(w, options, global_scale, s);
+  return {std::move(parts.packed), std::move(parts.scales), std::move(parts.biases), options.params,
           global_scale};
+}
+
+QuantizedArrays quantize(const Array& w, std::optional<int> group_size, std::optional<int> bits,
+                         const ModeOrName& mode, const std::optional<Array>& global_scale,
+                         StreamOrDevice s) {
+  const QuantizationParams params{mode.resolve(op), group_size, bits};
+  return quantize_arrays(w, QuantizeOptions{params}, global_scale, s);
 }
 
 }  // namespace clmx

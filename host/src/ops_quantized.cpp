@@ -7,6 +7,7 @@
 
 #include "checks.hpp"
 #include "clmx/devices/error_word.hpp"
+#include "folded_scales.hpp"
 #include "host_quantize.hpp"
 #include "launch.hpp"
 #include "on_device.hpp"
@@ -52,28 +53,56 @@ Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& p
   return out;
 }
 
+/// The arrays that a weight's rows are computed from.
 QuantizedArrays arrays_of(const QuantizedWeight& w) {
-  return {w.packed(), w.scales(), w.biases()};
+  return {w.packed(), folded_scales(w), w.biases()};
 }
 
 /// The dtype of dequantized rows by default: the wider of scales and biases, or MLX's bf16.
-DType stored_dtype(const QuantizedArrays& w) {
-  return w.biases ? promote(w.scales.dtype(), w.biases->dtype()) : DType::bf16;
+DType stored_dtype(const QuantizedWeight& w) {
+  return w.biases() ? promote(w.scales().dtype(), w.biases()->dtype()) : DType::bf16;
 }
 
-Array dequantize_checked(const QuantizedArrays& w, const QuantizationParams& params,
-                         std::optional<DType> dtype, const StreamOrDevice& s) {
-  const DType result = dtype.value_or(stored_dtype(w));
+/// What a Tap sees: the arrays as given.
+Array shown(std::string_view op, std::vector<Array> inputs, const QuantizedArrays& stored,
+            const std::optional<Array>& global_scale, const DequantizeOptions& options,
+            const Array& out) {
+  Tap* tap = current_tap();
+  if (!tap) return out;
+  inputs.insert(inputs.end(), {stored.packed, stored.scales});
+  if (stored.biases) inputs.push_back(*stored.biases);
+  if (global_scale) inputs.push_back(*global_scale);
+  tap->op(op, std::any(options), inputs, out);
+  return out;
+}
+
+/// f32 scales in a floating mode are products with a global scale: f32 throughout.
+DType arithmetic_of(const QuantizedArrays& w, DType result) {
+  if (w.biases) return promote(w.scales.dtype(), w.biases->dtype());
+  return w.scales.dtype() == DType::f32 ? DType::f32 : result;
+}
+
+Array dequantize_checked(const QuantizedArrays& w, const DequantizeOptions& options,
+                         const StreamOrDevice& s) {
+  const DType result =
+      options.dtype.value_or(w.biases ? arithmetic_of(w, DType::bf16) : DType::bf16);
   require(is_float(result), "dequantize", "the result must be a float array, not ", result);
-  const DType arithmetic = w.biases ? stored_dtype(w) : result;
+  const DType arithmetic = arithmetic_of(w, result);
   const Stream stream = s.resolve();
-  const bool exact = abilities(stream.device()).exact_denormals;
-  const Array out = exact
-                        ? dequantize_on_device(w, params, arithmetic, result, stream)
-                        : on_device(dequantize_on_host(w, params, arithmetic, result, {}), stream);
-  const DequantizeOptions options{params, dtype};
-  return w.biases ? tapped("dequantize", {w.packed, w.scales, *w.biases}, options, out)
-                  : tapped("dequantize", {w.packed, w.scales}, options, out);
+  if (abilities(stream.device()).exact_denormals)
+    return dequantize_on_device(w, options.params, arithmetic, result, stream);
+  return on_device(dequantize_on_host(w, options.params, arithmetic, result, {}), stream);
+}
+
+Array dequantize_parts(const QuantizedArrays& w, const std::optional<Array>& global_scale,
+                       const DequantizeOptions& options, const StreamOrDevice& s) {
+  check_quantized(w.packed, w.scales, w.biases, options.params, BiasColumns::may_broadcast,
+                  "dequantize");
+  check_global_scale(global_scale, options.params,
+                     w.packed.shape().elements(0, w.packed.rank() - 2), "dequantize");
+  QuantizedArrays scaled = w;
+  if (global_scale) scaled.scales = folded(*global_scale, w.scales);
+  return shown("dequantize", {}, w, global_scale, options, dequantize_checked(scaled, options, s));
 }
 
 std::vector<std::int64_t> read_rows(const Array& rows) {
@@ -106,7 +135,8 @@ Array gather_on_host(const Array& rows, const QuantizedWeight& w, DType arithmet
 Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result,
                        const Stream& stream) {
   Array out = Array::empty({rows.size(), w.in_features()}, result, stream);
-  Constants constants = dequantize_constants(arrays_of(w), w.params(), arithmetic, result);
+  const QuantizedArrays arrays = arrays_of(w);
+  Constants constants = dequantize_constants(arrays, w.params(), arithmetic, result);
   constants.emplace_back("INDEX", rows.dtype());
   const Kernel kernel = stream.device().kernel(
       {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
@@ -116,8 +146,8 @@ Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithm
   const bool computed = rows.home().has_value();
   const ErrorWord error = computed ? error_word(stream, "gather_dequantize") : ErrorWord{};
   for (const WeightRows& part : weight_rows(w, 0, stream))
-    launch(stream, kernel, grid, rows, part.words, part.scales, part.biases.value_or(part.scales),
-           out, static_cast<std::int32_t>(w.in_features()),
+    launch(stream, kernel, grid, rows, part.words, arrays.scales.rows(part.begin, part.end),
+           part.biases.value_or(part.scales), out, static_cast<std::int32_t>(w.in_features()),
            static_cast<std::int32_t>(w.out_features()), static_cast<std::int32_t>(part.begin),
            static_cast<std::int32_t>(part.count()), error.word, error.code);
   if (computed) look_for_errors(stream);
@@ -134,13 +164,23 @@ Shape gathered_shape(const Shape& rows, std::int64_t width) {
 
 Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
                  std::optional<DType> dtype, StreamOrDevice s) {
-  check_quantized(w.packed, w.scales, w.biases, params, BiasColumns::may_broadcast, "dequantize");
-  return dequantize_checked(w, params, dtype, s);
+  return dequantize_parts(w, {}, {params, dtype}, s);
 }
 
 Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype, StreamOrDevice s) {
-  require(!w.global_scale(), "dequantize", "weights with a global_scale are not supported");
-  return dequantize_checked(arrays_of(w), w.params(), dtype, s);
+  const DequantizeOptions options{w.params(), dtype};
+  const Array out = dequantize_checked(arrays_of(w), options, s);
+  return shown("dequantize", {}, {w.packed(), w.scales(), w.biases()}, w.global_scale(), options,
+               out);
+}
+
+// MLX's own signature. NOLINTNEXTLINE(readability-function-size)
+Array dequantize(const Array& w, const Array& scales, const std::optional<Array>& biases,
+                 std::optional<int> group_size, std::optional<int> bits, const ModeOrName& mode,
+                 const std::optional<Array>& global_scale, std::optional<DType> dtype,
+                 StreamOrDevice s) {
+  const QuantizationParams params{mode.resolve("dequantize"), group_size, bits};
+  return dequantize_parts({w, scales, biases}, global_scale, {params, dtype}, s);
 }
 
 Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::optional<DType> dtype,
@@ -148,8 +188,7 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::option
   constexpr const char* op = "gather_dequantize";
   require_index(rows, op, "rows");
   require_matrix(w, op);
-  require(!w.global_scale(), op, "weights with a global_scale are not supported");
-  const DType stored = stored_dtype(arrays_of(w)), result = dtype.value_or(stored);
+  const DType stored = stored_dtype(w), result = dtype.value_or(stored);
   require(is_float(result), op, "the result must be a float array, not ", result);
   require(rows.size() == 0 || w.out_features() > 0, op, "the weight has no rows");
   check_rows(rows, w.out_features(), op);
@@ -158,13 +197,14 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::option
   const Shape shape = gathered_shape(rows.shape(), w.in_features());
   const DequantizeOptions options{w.params(), dtype};
   if (shape.elements() == 0) return Array::empty(shape, result, stream);
-  const DType arithmetic = !w.biases() || result == DType::f32 ? result : stored;
+  const QuantizedArrays arrays = arrays_of(w);
+  const DType arithmetic =
+      w.biases() && result == DType::f32 ? result : arithmetic_of(arrays, result);
   const Array flat = abilities(stream.device()).exact_denormals
                          ? gather_on_device(rows, w, arithmetic, result, stream)
                          : on_device(gather_on_host(rows, w, arithmetic, result), stream);
-  const Array out = flat.reshape(shape);
-  return w.biases() ? tapped(op, {rows, w.packed(), w.scales(), *w.biases()}, options, out)
-                    : tapped(op, {rows, w.packed(), w.scales()}, options, out);
+  return shown(op, {rows}, {w.packed(), w.scales(), w.biases()}, w.global_scale(), options,
+               flat.reshape(shape));
 }
 
 }  // namespace clmx

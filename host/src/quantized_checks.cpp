@@ -26,6 +26,14 @@ void check_biases_shape(const Shape& scales, const Shape& biases, BiasColumns co
   require(biases == scales || one_column, op, "scales have shape ", scales, ", biases ", biases);
 }
 
+/// What can be dequantized, although it is neither quantized nor multiplied.
+void check_decodable(const QuantizationParams& params, std::string_view op) {
+  if (params.mode != QuantizationMode::affine) return check_supported(params, op);
+  require(params.bit_count() > 0 && params.bit_count() <= 32, op, "bits must be 1 to 32, not ",
+          params.bit_count());
+  require(params.group() > 0, op, "the group size must be positive, not ", params.group());
+}
+
 }  // namespace
 
 std::int64_t quantized_width(const Array& packed, const QuantizationParams& params) {
@@ -35,7 +43,10 @@ std::int64_t quantized_width(const Array& packed, const QuantizationParams& para
 void check_quantized(const Array& packed, const Array& scales, const std::optional<Array>& biases,
                      const QuantizationParams& params, BiasColumns columns, std::string_view op) {
   check_mode(scales, biases, params, op);
-  check_supported(params, op);
+  if (columns == BiasColumns::may_broadcast)
+    check_decodable(params, op);
+  else
+    check_supported(params, op);
   require(packed.dtype() == DType::u32, op, "packed words must be u32, not ", packed.dtype());
   require_rank_at_least(packed, 2, op, "the packed weight");
   require(scales.rank() == packed.rank(), op, "scales have ", scales.rank(),
@@ -50,6 +61,8 @@ void check_quantized(const Array& packed, const Array& scales, const std::option
   require(width == scales.shape(-1) * params.group(), op, "packed ", packed.shape(), " with ",
           params.bit_count(), " bits has ", width, " columns, scales ", scales.shape(),
           " with group size ", params.group(), " have ", scales.shape(-1) * params.group());
+  require(width * params.bit_count() == packed.shape(-1) * 32, op, "packed ", packed.shape(),
+          " leaves bits over after ", width, " codes of ", params.bit_count(), " bits");
 }
 
 void check_global_scale(const std::optional<Array>& global_scale, const QuantizationParams& params,

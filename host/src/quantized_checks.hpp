@@ -8,7 +8,9 @@
 
 namespace clmx {
 
-/// Whether biases may have one column for all groups, as MLX's dequantize allows.
+/// Whether biases may have one column for all groups, as MLX's dequantize allows. With it, any
+/// group size > 0 and 1 to 32 bits are accepted in affine mode, not only those that kernels
+/// multiply.
 enum class BiasColumns { one_per_group, may_broadcast };
 
 /// MLX's checks of a quantized array's parts, in MLX's order: biases and scale type against the

@@ -18,6 +18,8 @@ struct QuantizedWeightState {
 
   std::mutex factors_mutex;
   std::optional<Array> factors;  ///< see global_scale.hpp
+  std::mutex scales_mutex;
+  std::optional<Array> folded_scales;  ///< with the global_scale, once asked for
 
   std::mutex parts_mutex;
   /// Rows [first, second) as weights of their own, for products shared out over devices.

@@ -46,6 +46,21 @@ inline std::vector<float> normals(std::size_t count, std::uint32_t seed) {
   return values;
 }
 
+/// Equal shapes, dtypes and bits; of floats any NaN equals any other.
+inline bool same(const Array& a, const Array& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  if (!is_float(a.dtype())) {
+    std::vector<std::byte> x(a.bytes()), y(b.bytes());
+    a.read(x);
+    b.read(y);
+    return x == y;
+  }
+  return std::ranges::equal(floats_of(a), floats_of(b), [](float x, float y) {
+    return (std::isnan(x) && std::isnan(y)) ||
+           std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+  });
+}
+
 struct Format {
   QuantizationParams params;
   DType scales = DType::f32;  ///< and biases; ignored in mxfp4

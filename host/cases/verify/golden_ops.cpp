@@ -26,17 +26,36 @@ struct Call {
 };
 
 GoldenOutputs quantize_case(const Call& call) {
-  const QuantizedArrays made = quantize_arrays(call.in("w"), quantization_of(call.golden.args),
-                                               call.maybe("global_scale"), call.stream);
+  const GoldenArguments& args = call.golden.args;
+  const std::string mode = args.text("mode", "affine");
+  const QuantizedArrays made =
+      quantize(call.in("w"), args.integer("group_size"), args.integer("bits"), mode,
+               call.maybe("global_scale"), call.stream);
   GoldenOutputs outputs{{"packed", made.packed}, {"scales", made.scales}};
   if (made.biases) outputs.emplace("biases", *made.biases);
   return outputs;
 }
 
+std::optional<DType> dtype_of(const GoldenArguments& args) {
+  if (!args.has("dtype")) return {};
+  return dtype_named(args.text("dtype", ""));
+}
+
 GoldenOutputs dequantize_case(const Call& call) {
-  const QuantizedArrays parts{call.in("packed"), call.in("scales"), call.maybe("biases")};
-  const DType dtype = dtype_named(call.golden.args.text("dtype", ""));
-  return {{"w", dequantize(parts, quantization_of(call.golden.args), dtype, call.stream)}};
+  const GoldenArguments& args = call.golden.args;
+  const std::string mode = args.text("mode", "affine");
+  return {{"w", dequantize(call.in("packed"), call.in("scales"), call.maybe("biases"),
+                           args.integer("group_size"), args.integer("bits"), mode,
+                           call.maybe("global_scale"), dtype_of(args), call.stream)}};
+}
+
+GoldenOutputs to_fp8_case(const Call& call) {
+  return {{"y", to_fp8(call.in("x"), call.stream)}};
+}
+
+GoldenOutputs from_fp8_case(const Call& call) {
+  const DType dtype = dtype_of(call.golden.args).value_or(DType::bf16);
+  return {{"y", from_fp8(call.in("x"), dtype, call.stream)}};
 }
 
 GoldenOutputs product_case(const Call& call) {
@@ -149,6 +168,8 @@ Runner runner_of(const std::string& op) {
   static const std::map<std::string, Runner> runners{
       {"quantize", quantize_case},
       {"dequantize", dequantize_case},
+      {"to_fp8", to_fp8_case},
+      {"from_fp8", from_fp8_case},
       {"quantized_matmul", product_case},
       {"gather_qmm", gather_case},
       {"qqmm", qqmm_case},
@@ -202,9 +223,6 @@ bool is_covered(const GoldenCase& golden, const GoldenFamily&) {
   if (!runner_of(golden.op)) return false;
   const GoldenArguments& args = golden.args;
   if (args.has("mode") && !is_supported(quantization_of(args))) return false;
-  const std::set<std::string> with_global_scale{"quantize", "quantized_matmul", "gather_qmm"};
-  if (golden.inputs.contains("global_scale") && !with_global_scale.contains(golden.op))
-    return false;
   if (golden.op == "softmax") return args.integer("axis").value_or(-1) == -1;
   if (golden.op == "scaled_dot_product_attention") {
     const std::string mask = args.text("mask", "none");

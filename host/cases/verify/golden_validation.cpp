@@ -83,7 +83,10 @@ std::optional<Array> optional_of(const Described& in, const std::string& key) {
 }
 
 std::vector<Array> quantize_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
-  const QuantizedArrays made = quantize_arrays(in.at("w"), quantization_of(entry.args), s);
+  const std::string mode = entry.args.text("mode", "affine");
+  const QuantizedArrays made =
+      quantize(in.at("w"), entry.args.integer("group_size"), entry.args.integer("bits"), mode,
+               optional_of(in, "global_scale"), s);
   std::vector<Array> outputs{made.packed, made.scales};
   if (made.biases) outputs.push_back(*made.biases);
   return outputs;
@@ -93,8 +96,18 @@ std::vector<Array> dequantize_entry(const GoldenEntry& entry, const Described& i
                                     const Stream& s) {
   std::optional<DType> dtype;
   if (entry.args.has("dtype")) dtype = dtype_named(entry.args.text("dtype", ""));
-  const QuantizedArrays parts{in.at("w"), in.at("scales"), optional_of(in, "biases")};
-  return {dequantize(parts, quantization_of(entry.args), dtype, s)};
+  const std::string mode = entry.args.text("mode", "affine");
+  return {dequantize(in.at("w"), in.at("scales"), optional_of(in, "biases"),
+                     entry.args.integer("group_size"), entry.args.integer("bits"), mode,
+                     optional_of(in, "global_scale"), dtype, s)};
+}
+
+std::vector<Array> to_fp8_entry(const GoldenEntry&, const Described& in, const Stream& s) {
+  return {to_fp8(in.at("x"), s)};
+}
+
+std::vector<Array> from_fp8_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  return {from_fp8(in.at("x"), dtype_named(entry.args.text("dtype", "bf16")), s)};
 }
 
 std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
@@ -152,6 +165,8 @@ Runner runner_of(const std::string& op) {
   static const std::map<std::string, Runner> runners{
       {"quantize", quantize_entry},
       {"dequantize", dequantize_entry},
+      {"to_fp8", to_fp8_entry},
+      {"from_fp8", from_fp8_entry},
       {"quantized_matmul", product_entry},
       {"gather_qmm", gather_entry},
       {"qqmm", qqmm_entry},
@@ -161,12 +176,6 @@ Runner runner_of(const std::string& op) {
       {"layer_norm", layer_norm_entry}};
   const auto found = runners.find(op);
   return found == runners.end() ? nullptr : found->second;
-}
-
-/// Inputs that the ops have no parameter for.
-bool is_inexpressible(const GoldenEntry& entry) {
-  return entry.inputs.contains("global_scale") && entry.op != "quantized_matmul" &&
-         entry.op != "gather_qmm";
 }
 
 bool has_unsupported_parameters(const GoldenEntry& entry) {
@@ -204,7 +213,7 @@ void compare(CaseResult& result, const GoldenEntry& entry, const std::vector<Arr
 CaseResult validate(const GoldenEntry& entry, const Stream& stream) {
   CaseResult result{.name = entry.name};
   const Runner runner = runner_of(entry.op);
-  if (!runner || is_inexpressible(entry)) return result;
+  if (!runner) return result;
   try {
     Described inputs;
     for (const auto& [key, text] : entry.inputs) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,19 @@ std::string_view to_string(QuantizationMode mode);
 std::ostream& operator<<(std::ostream& out, QuantizationMode mode);
 /// Exact lower-case names. Throws ArgumentError on any other, naming op.
 QuantizationMode mode_from_string(std::string_view name, std::string_view op);
+
+/// A mode, or its exact name. The op that gets it throws ArgumentError on an unknown one.
+class ModeOrName {
+ public:
+  ModeOrName(QuantizationMode mode)
+      : name_(to_string(mode)) {}  // NOLINT(google-explicit-constructor)
+  template <std::convertible_to<std::string_view> Name>
+  ModeOrName(const Name& name) : name_(name) {}  // NOLINT(google-explicit-constructor)
+  QuantizationMode resolve(std::string_view op) const { return mode_from_string(name_, op); }
+
+ private:
+  std::string_view name_;  // for the length of a call
+};
 
 /// Mode, group size and bits. Absent values take the mode's default: affine 64/4, mxfp4 32/4, mxfp8
 /// 32/8, nvfp4 16/4; 0 counts as given.
