@@ -87,7 +87,7 @@ QuantizedArrays quantize_affine(const Array& w, std::size_t group_size, int bits
 int exponent_not_below(float ratio) {
   const auto bits = std::bit_cast<std::uint32_t>(ratio), mantissa = bits & 0x007fffffu;
   if (bits > mantissa) return static_cast<int>(bits >> 23) - 127 + (mantissa != 0 ? 1 : 0);
-  return std::bit_width(mantissa - 1u) - 149;  // subnormal: mantissa * 2^-149
+  return static_cast<int>(std::bit_width(mantissa - 1u)) - 149;  // subnormal: mantissa * 2^-149
 }
 
 /// The first of the codes at the least distance, measured in `distances`; NaN and infinity have 0.

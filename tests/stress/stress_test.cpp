@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <future>
 #include <latch>
 #include <random>
@@ -25,7 +26,7 @@ kernel void blend(const global uint* a, ulong a_at, const global uint* b, ulong 
   out[out_at + i] = factor * a[a_at + i] + (y ^ (y >> 3));
 }
 )";
-  static constexpr KernelSource files[] = {{"blend.cl", text}};
+  static constexpr auto files = std::to_array<KernelSource>({{"blend.cl", text}});
   static constexpr KernelLibrary library{"stress", files};
   return library;
 }
