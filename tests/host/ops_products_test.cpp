@@ -274,7 +274,7 @@ TEST(Qqmm, QuantizesADenseWeightFirstAndTakesGlobalScales) {
   const Array x = normal_array({3, 64}, 1), w = normal_array({5, 64}, 2);
   const Array of_x = Array(3.0f), of_w = Array(4.0f);
   for (const Device& device : test_devices()) {
-    const QuantizedWeight weight = quantize(w, nvfp4, of_w, device);
+    const QuantizedWeight weight = quantize(w, QuantizeOptions{nvfp4}, of_w, device);
     EXPECT_EQ(bits_of(qqmm(x, w, {}, {}, {}, QuantizationMode::nvfp4, of_x, of_w, device)),
               bits_of(qqmm(x, weight, of_x, device)));
     expect_refused([&] { (void)qqmm(x, weight, {}, device); });
