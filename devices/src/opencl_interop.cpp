@@ -41,8 +41,8 @@ cl_device_id only_device_of(const cl::Context& context) {
   constexpr const char* op = "device_from_cl_context";
   std::vector<cl::Device> devices;
   const cl_int status = context.getInfo(CL_CONTEXT_DEVICES, &devices);
-  require(status == CL_SUCCESS, op, "the context does not tell its devices: ",
-          describe_code(status));
+  require(status == CL_SUCCESS, op,
+          "the context does not tell its devices: ", describe_code(status));
   require(devices.size() == 1, op, "the context has ", devices.size(), " devices, one is wanted");
   return devices.front()();
 }

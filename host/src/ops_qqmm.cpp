@@ -98,7 +98,8 @@ Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
   require_rank_at_least(x, 1, op, "x");
   require(x.shape(-1) == w.shape(-1), op, "x has ", x.shape(-1), " columns, w has ", w.shape(-1));
   const Stream stream = s.resolve();
-  return run(x, quantize(w, QuantizeOptions{params}, global_scale_w, stream), global_scale_x, false, stream);
+  return run(x, quantize(w, QuantizeOptions{params}, global_scale_w, stream), global_scale_x, false,
+             stream);
 }
 
 }  // namespace clmx
