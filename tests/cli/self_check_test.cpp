@@ -64,7 +64,7 @@ TEST_F(SelfCheckProgram, AKernelThatDoesNotCompileIsAFailure) {
   const Ended ended = program_.run({"run", "-d", "all", "-q", "--max-tokens", "1", "Hi"});
   const json check = entry();
   EXPECT_EQ(check.at("status"), "failed") << ended.err;
-  EXPECT_EQ(check.at("passed"), 0);
+  EXPECT_LT(check.at("passed"), check.at("total"));  // what needs other kernels passes
   EXPECT_THAT(check.at("failures").at(0).get<std::string>(), HasSubstr("canonical/"));
   expect_passed_over();
 }
