@@ -49,5 +49,7 @@ Array array_of(const std::vector<double>& values, DType dtype, const Shape& shap
 /// An input maker for float arrays of the given shapes.
 std::function<Inputs(std::uint64_t)> floats(Data data, const std::vector<DType>& dtypes,
                                             const std::vector<Shape>& shapes);
+/// The same of ones alone, for calls that are refused.
+std::function<Inputs()> ones(const std::vector<DType>& dtypes, const std::vector<Shape>& shapes);
 
 }  // namespace clmx

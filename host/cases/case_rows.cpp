@@ -17,17 +17,6 @@ auto per_element(double flops) {
   };
 }
 
-std::function<Inputs()> ones(const std::vector<DType>& dtypes, const std::vector<Shape>& shapes) {
-  return [=] {
-    Inputs inputs;
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-      const auto n = static_cast<std::size_t>(shapes[i].elements());
-      inputs.push_back(array_of(std::vector<double>(n, 1.0), dtypes[i % dtypes.size()], shapes[i]));
-    }
-    return inputs;
-  };
-}
-
 /// Normal numbers times `scale`.
 std::function<Inputs(std::uint64_t)> scaled_normals(const std::vector<DType>& dtypes,
                                                     const std::vector<Shape>& shapes,

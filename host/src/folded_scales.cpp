@@ -3,19 +3,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "global_scale.hpp"
 #include "minifloat.hpp"
 #include "quantized_weight_state.hpp"
 
 namespace clmx {
 
 Array folded(const Array& global_scale, const Array& scales) {
-  constexpr float largest = 448.0f * 6.0f;
-  const std::vector<float> factors = global_scale.to_vector<float>();
+  const std::vector<float> factors = factors_of(global_scale);
   const std::vector<std::uint8_t> codes = scales.to_vector<std::uint8_t>();
   std::vector<float> values(codes.size());
   const std::size_t per_factor = codes.empty() ? 1 : codes.size() / factors.size();
   for (std::size_t i = 0; i < codes.size(); ++i)
-    values[i] = e4m3(codes[i]) * (factors[i / per_factor] / largest);
+    values[i] = e4m3(codes[i]) * factors[i / per_factor];
   return Array::from(values, scales.shape());
 }
 

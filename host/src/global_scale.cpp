@@ -7,19 +7,22 @@
 namespace clmx {
 namespace {
 
-constexpr float largest_product = 2688.0f;  // 448 * 6: the largest scale and element of nvfp4
-
 Array compute(const QuantizedWeight& w) {
-  const std::vector<float> given = w.global_scale()->to_vector<float>();
+  std::vector<float> factors = factors_of(*w.global_scale());
   const std::int64_t matrices = w.batch().elements();
-  std::vector<float> factors(static_cast<std::size_t>(matrices), given.front() / largest_product);
-  if (given.size() == factors.size()) {
-    for (std::size_t e = 0; e < factors.size(); ++e) factors[e] = given[e] / largest_product;
-  }
+  // One for all of them, or one each.
+  if (factors.size() == 1) factors.assign(static_cast<std::size_t>(matrices), factors.front());
   return Array::from(factors, {matrices});
 }
 
 }  // namespace
+
+std::vector<float> factors_of(const Array& global_scale) {
+  constexpr float largest_product = 2688.0f;  // 448 * 6: the largest scale and element of nvfp4
+  std::vector<float> factors = global_scale.to_vector<float>();
+  for (float& factor : factors) factor /= largest_product;
+  return factors;
+}
 
 Array scale_factors(const QuantizedWeight& w) {
   QuantizedWeightState& state = *w.state();

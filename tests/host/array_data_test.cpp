@@ -4,21 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <numeric>
 
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/opencl_interop.hpp"
 #include "clmx/host/ops.hpp"
+#include "devices/test_kernels.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
 namespace {
-
-std::vector<float> counting(std::size_t n) {
-  std::vector<float> values(n);
-  std::iota(values.begin(), values.end(), 0.0f);
-  return values;
-}
 
 std::vector<float> values_of(const ArrayData& data) {
   std::vector<float> values(data.bytes.bytes.size() / sizeof(float));

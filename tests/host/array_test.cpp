@@ -2,19 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
 #include <thread>
 
 #include "clmx/devices/error.hpp"
+#include "devices/test_kernels.hpp"
 
 namespace clmx {
 namespace {
-
-std::vector<float> counting(std::size_t n) {
-  std::vector<float> values(n);
-  std::iota(values.begin(), values.end(), 0.0f);
-  return values;
-}
 
 TEST(Array, HoldsValuesWithoutADevice) {
   const Array array = Array::from(counting(6), Shape{2, 3});

@@ -178,15 +178,6 @@ Runner runner_of(const std::string& op) {
   return found == runners.end() ? nullptr : found->second;
 }
 
-bool has_unsupported_parameters(const GoldenEntry& entry) {
-  if (!entry.inputs.contains("w")) return false;
-  try {
-    return !is_supported(quantization_of(entry.args));
-  } catch (const ArgumentError&) {
-    return false;  // an unknown mode
-  }
-}
-
 std::string result_text(const Array& array) {
   std::ostringstream text;
   text << array.dtype() << '[';
@@ -232,10 +223,7 @@ CaseResult validate(const GoldenEntry& entry, const Stream& stream) {
       compare(result, entry, outputs);
     }
   } catch (const ArgumentError& error) {
-    const bool lacking = !entry.refuse && has_unsupported_parameters(entry);
-    result.outcome = entry.refuse ? Outcome::refused
-                     : lacking    ? Outcome::not_covered
-                                  : Outcome::failed;
+    result.outcome = entry.refuse ? Outcome::refused : Outcome::failed;
     if (result.outcome == Outcome::failed) result.what = error.what();
   }
   return result;
