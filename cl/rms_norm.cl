@@ -1,4 +1,4 @@
-// out = round_X(x / sqrt(mean(x^2) + eps)) w. With ADD, x is round_X(a + b), which is also written
+// out = round_Y(x / sqrt(mean(x^2) + eps)) w. With ADD, x is round_X(a + b), which is also written
 // to `sum`. Constants: X, W, Y dtypes (with ADD also A and B); HAS_WEIGHT, ADD; WIDE: one work-item
 // takes per_item rows, else one work-group of GROUP items a row.
 #include "common/math.clh"
@@ -44,9 +44,9 @@ inline void norm_row(const global x_t* x, const global w_t* w, global y_t* out, 
   }
   const float scale = clmx_rsqrt(fma(clmx_tree16(chains), per_width, eps));
   for (long i = 0; i < whole; i += 16)
-    STORE16(Y, out, i, WEIGHTED16(ROUND16(X, LOAD16(X, x, i) * scale), i));
+    STORE16(Y, out, i, WEIGHTED16(ROUND16(Y, LOAD16(X, x, i) * scale), i));
   for (long i = whole; i < width; i++)
-    STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
+    STORE(Y, out, i, WEIGHTED(ROUND(Y, LOAD(X, x, i) * scale), i));
 }
 
 #if ADD
@@ -98,6 +98,6 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void rms_norm(
   barrier(CLK_LOCAL_MEM_FENCE);
   const float scale = clmx_rsqrt(fma(chains[0], per_width, eps));
   for (long i = me; i < width; i += GROUP)
-    STORE(Y, out, i, WEIGHTED(ROUND(X, LOAD(X, x, i) * scale), i));
+    STORE(Y, out, i, WEIGHTED(ROUND(Y, LOAD(X, x, i) * scale), i));
 }
 #endif

@@ -187,8 +187,8 @@ Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps) {
   const auto n = static_cast<std::size_t>(x.shape[-1]);
   Expected y{x.shape, weight ? promote(x.dtype, weight->dtype) : x.dtype, x.values, {}};
   const double chain = std::ceil(static_cast<double>(n) / 16) + 4;
-  const double inner = (chain / 2 + 6) * unit + (weight ? unit_of(x.dtype) + unit : 0);
-  const double tiny = weight && x.dtype == DType::f16 ? 0x1p-25 : 0;
+  const double inner = (chain / 2 + 6) * unit + (weight ? unit_of(y.dtype) + unit : 0);
+  const double tiny = weight && y.dtype == DType::f16 ? 0x1p-25 : 0;
   for (std::size_t row = 0; row < x.values.size(); row += n) {
     double squares = 0;
     for (std::size_t i = 0; i < n; ++i) squares += x.values[row + i] * x.values[row + i];

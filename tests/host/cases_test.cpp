@@ -153,6 +153,19 @@ TEST(CaseRegistry, NamesAreUniqueAndEveryOpHasCases) {
   for (const Op& op : all_ops()) EXPECT_FALSE(cases_of(op.name).empty()) << op.name;
 }
 
+TEST(CaseRegistry, EveryProductHasManyShapesInTheFullRun) {
+  for (const char* op : {"quantized_matmul", "gather_qmm", "qqmm"}) {
+    std::set<std::string> shapes;
+    for (const OpCase* op_case : cases_of(op)) {
+      if (!op_case->traits.full) continue;
+      std::string all;
+      for (const Array& input : op_case->inputs(seed)) all += testing::PrintToString(input.shape());
+      shapes.insert(all);
+    }
+    EXPECT_GE(shapes.size(), 200u) << op;
+  }
+}
+
 TEST(CaseCheck, FindsAnElementAboveItsBudget) {
   const Expected wanted{{3}, DType::f32, {1, 2, 3}, {1e-6, 1e-6, 1e-6}};
   const Verdict good = check(Array::from(std::vector<float>{1, 2, 3.000001f}, {3}), wanted);

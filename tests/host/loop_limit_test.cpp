@@ -85,6 +85,27 @@ TEST(LoopLimit, RefusesNormsOfLongRowsOrNormalizesThem) {
       {349000, 1 << 21}, [](std::int64_t) { return 1.0f; });
 }
 
+TEST(LoopLimit, RefusesCentredNormsOfLongRowsOrNormalizesThem) {
+  expect_right_or_refused(
+      [](std::int64_t width, const Device& d) {
+        std::vector<float> values(count(1, width));
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 2 == 0 ? 7.0f : 3.0f;
+        const Array y =
+            layer_norm(Array::from(values, {1, width}), std::nullopt, std::nullopt, 0, d);
+        return multiply(y, y, d);  // of +1 and -1
+      },
+      {349000, 1 << 21}, [](std::int64_t) { return 1.0f; });
+}
+
+TEST(LoopLimit, RefusesSoftmaxOfLongRowsOrSumsThem) {
+  expect_right_or_refused(
+      [](std::int64_t width, const Device& d) {
+        return multiply(softmax(filled({1, width}, 5), d), filled({1}, static_cast<float>(width)),
+                        d);
+      },
+      {345000, 1 << 21}, [](std::int64_t) { return 1.0f; });
+}
+
 TEST(LoopLimit, RefusesTheLargestOfLongRowsOrFindsIt) {
   expect_right_or_refused(
       [](std::int64_t width, const Device& d) {

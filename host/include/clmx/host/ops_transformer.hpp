@@ -12,7 +12,8 @@ struct RmsNormOptions {
   float eps = 1e-5f;
 };
 
-/// x / sqrt(mean(x^2) + eps), rounded to x's dtype, times weight (as MLX: two roundings).
+/// x / sqrt(mean(x^2) + eps), rounded to the result's dtype, times weight, rounded (MLX's
+/// fast.rms_norm).
 ///
 /// x: [..., n] float; weight: [n] float or absent. Result: x.shape in the promoted dtype. The sum
 /// of squares is 16 chains by i mod 16 and a fixed tree.
