@@ -168,6 +168,45 @@ TEST(Golden, AnErrorAboveTheToleranceIsAFailure) {
   EXPECT_GT(verify_golden(changed.path(), one_device()).front().failed(), 0);
 }
 
+TEST(Golden, AnOutputThatNothingGivesIsAFailure) {
+  const ChangedGolden changed("fast", [](Json& family) {
+    family["cases"][0]["outputs"]["second"] = family["cases"][0]["outputs"]["ref"];
+  });
+  const DeviceResult device = verify_golden(changed.path(), one_device()).front();
+  EXPECT_EQ(device.failed(), 1);
+  EXPECT_NE(device.families.front().first_failure()->what.find("'second'"), std::string::npos);
+}
+
+TEST(Golden, TheWorstShareIsANumberOfAFailureToo) {
+  const ChangedGolden changed("fast", [](Json& family) {
+    for (Json& one : family["cases"]) one["tol"] = 1e-12;
+  });
+  const double worst = verify_golden(changed.path(), one_device()).front().families[0].worst();
+  EXPECT_GT(worst, 1);
+  EXPECT_LT(worst, 1e12);
+}
+
+TEST(Golden, ADeepManifestOrAnEntryWithoutItsInputIsAFormatError) {
+  const TempFolder folder;
+  const std::string deep = std::string(60000, '[') + std::string(60000, ']');
+  folder.write("manifest.json",
+               R"({"families": {}, "errors": [{"op": "quantize", "inputs": {}, "clmx": "refuse",)"
+               R"("args": {"a": )" +
+                   deep + "}}]}");
+  EXPECT_THROW((void)verify_golden(folder.path(), one_device()), FormatError);
+  folder.write("manifest.json",
+               R"({"families": {}, "errors": [{"op": "quantize", "inputs": {}, "clmx": "refuse",)"
+               R"("args": {}}]})");
+  EXPECT_THROW((void)verify_golden(folder.path(), one_device()), FormatError);
+}
+
+TEST(Golden, NamesHaveNoControlCharacters) {
+  const ChangedGolden changed("fast",
+                              [](Json& family) { family["cases"][0]["name"] = "a\x1b[31m\nb"; });
+  const DeviceResult device = verify_golden(changed.path(), one_device()).front();
+  EXPECT_EQ(device.families.front().cases.front().name, "a [31m b");
+}
+
 TEST(Golden, WhatClmxLacksIsNotCovered) {
   const ChangedGolden changed("fast", [](Json& family) {
     family["cases"][0]["op"] = "fourier";

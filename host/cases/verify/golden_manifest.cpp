@@ -13,18 +13,32 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int max_depth = 64;
+
 Json parse_manifest(const std::filesystem::path& path) {
   const HostBytes held = map_file(path);
   const char* text = reinterpret_cast<const char*>(held.bytes.data());
-  return Json::parse(text, text + held.bytes.size());
+  // What handles a tree calls itself once a level.
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > max_depth) throw FormatError(path.string(), 0, "is nested too deeply");
+    return true;
+  };
+  return Json::parse(text, text + held.bytes.size(), shallow);
 }
 
 std::map<std::string, std::string> texts(const Json& object) {
   return object.get<std::map<std::string, std::string>>();
 }
 
+/// Names go to terminals: control characters become spaces.
+std::string printable(std::string text) {
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), control, ' ');
+  return text;
+}
+
 GoldenCase read_case(const Json& json, const std::string& file) {
-  return {.name = json.at("name").get<std::string>(),
+  return {.name = printable(json.at("name").get<std::string>()),
           .op = json.at("op").get<std::string>(),
           .check = json.at("check").get<std::string>(),
           .dtype = json.value("dtype", ""),
@@ -43,7 +57,7 @@ GoldenEntry read_entry(const Json& json, const std::string& file) {
                     .inputs = texts(json.at("inputs")),
                     .result = json.value("result", std::vector<std::string>{}),
                     .refuse = json.at("clmx").get<std::string>() == "refuse"};
-  entry.name = entry.op + ": " + json.value("why", "");
+  entry.name = printable(entry.op + ": " + json.value("why", ""));
   return entry;
 }
 
@@ -185,7 +199,7 @@ GoldenManifest::GoldenManifest(const std::filesystem::path& directory) {
     for (const auto& [name, family] : json.at("families").items()) {
       std::vector<GoldenCase> cases;
       for (const Json& one : family.at("cases")) cases.push_back(read_case(one, file));
-      families_.emplace_back(name, directory / plain_name(family.at("file"), file),
+      families_.emplace_back(printable(name), directory / plain_name(family.at("file"), file),
                              std::move(cases));
     }
     for (const char* list : {"errors", "accepted"}) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "case_check.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops.hpp"
 #include "clmx/nn/embedding.hpp"
@@ -20,10 +21,22 @@ struct Call {
   std::optional<Array> maybe(const std::string& key) const {
     return family.optional_input(golden, key);
   }
-  QuantizedWeight weight() const {
-    return {in("weight"), in("scales"), maybe("biases"), quantization_of(golden.args)};
+  QuantizedWeight weight(const std::string& packed = "weight") const {
+    return {in(packed), in("scales"), maybe("biases"), quantization_of(golden.args),
+            maybe("global_scale")};
   }
 };
+
+/// A product has the same bits by either spelling: the typed one keeps a prepared layout and runs
+/// the tuned kernels, the loose one cannot.
+Array same_product(const Array& loose, const Array& typed) {
+  const Verdict verdict = check(typed, as_expected({loose}).front(), true);
+  if (verdict.mismatch) {
+    throw Error(join("the product by a QuantizedWeight differs from the loose one: ",
+                     verdict.mismatch->what, " at element ", verdict.mismatch->index));
+  }
+  return loose;
+}
 
 GoldenOutputs quantize_case(const Call& call) {
   const GoldenArguments& args = call.golden.args;
@@ -60,20 +73,27 @@ GoldenOutputs from_fp8_case(const Call& call) {
 
 GoldenOutputs product_case(const Call& call) {
   const QuantizationParams params = quantization_of(call.golden.args);
-  return {
-      {"y", quantized_matmul(call.in("x"), call.in("w"), call.in("scales"), call.maybe("biases"),
-                             call.golden.args.flag("transpose", true), params.group_size,
-                             params.bits, params.mode, call.maybe("global_scale"), call.stream)}};
+  const bool transpose = call.golden.args.flag("transpose", true);
+  const Array x = call.in("x");
+  const Array loose = quantized_matmul(x, call.in("w"), call.in("scales"), call.maybe("biases"),
+                                       transpose, params.group_size, params.bits, params.mode,
+                                       call.maybe("global_scale"), call.stream);
+  const Array typed = quantized_matmul(x, call.weight("w"), {.transpose = transpose}, call.stream);
+  return {{"y", same_product(loose, typed)}};
 }
 
 GoldenOutputs gather_case(const Call& call) {
   const QuantizationParams params = quantization_of(call.golden.args);
   const GoldenArguments& args = call.golden.args;
-  return {{"y", gather_qmm(call.in("x"), call.in("w"), call.in("scales"), call.maybe("biases"),
-                           call.maybe("lhs_indices"), call.maybe("rhs_indices"),
-                           args.flag("transpose", true), params.group_size, params.bits,
-                           params.mode, args.flag("sorted_indices", false),
-                           call.maybe("global_scale"), call.stream)}};
+  const bool transpose = args.flag("transpose", true);
+  const GatherIndices at{call.maybe("lhs_indices"), call.maybe("rhs_indices"),
+                         args.flag("sorted_indices", false)};
+  const Array x = call.in("x");
+  const Array loose = gather_qmm(x, call.in("w"), call.in("scales"), call.maybe("biases"), at.lhs,
+                                 at.rhs, transpose, params.group_size, params.bits, params.mode,
+                                 at.sorted, call.maybe("global_scale"), call.stream);
+  const Array typed = gather_qmm(x, call.weight("w"), at, {.transpose = transpose}, call.stream);
+  return {{"y", same_product(loose, typed)}};
 }
 
 GoldenOutputs qqmm_case(const Call& call) {
@@ -144,17 +164,7 @@ GoldenOutputs swiglu_case(const Call& call) {
 }
 
 GoldenOutputs rope_case(const Call& call) {
-  const GoldenArguments& args = call.golden.args;
-  RopeOptions options{.dims = args.integer("dims").value_or(0),
-                      .traditional = args.flag("traditional", false),
-                      .base = {},
-                      .scale = args.number("scale", 1),
-                      .offset = args.integer("offset").value_or(0)};
-  if (args.has("base")) options.base = args.number("base", 0);
-  if (const auto periods = call.maybe("freqs")) {
-    const std::vector<float> values = periods->to_vector<float>();
-    options.periods = std::vector<double>(values.begin(), values.end());
-  }
+  const RopeOptions options = rope_options(call.golden.args, call.maybe("freqs"));
   return {{"y", rope(call.in("x"), options, call.stream)}};
 }
 
@@ -202,13 +212,27 @@ QuantizationParams qqmm_params(const GoldenArguments& args) {
           args.integer("bits")};
 }
 
-bool is_supported(const QuantizationParams& params) {
+bool is_mode(const std::string& name) {
   try {
-    check_supported(params, "verify");
+    static_cast<void>(mode_from_string(name, "verify"));
     return true;
   } catch (const ArgumentError&) {
     return false;
   }
+}
+
+RopeOptions rope_options(const GoldenArguments& args, const std::optional<Array>& freqs) {
+  RopeOptions options{.dims = args.integer("dims").value_or(0),
+                      .traditional = args.flag("traditional", false),
+                      .base = {},
+                      .scale = args.number("scale", 1),
+                      .offset = args.integer("offset").value_or(0)};
+  if (args.has("base")) options.base = args.number("base", 0);
+  if (freqs) {
+    const std::vector<float> values = freqs->to_vector<float>();
+    options.periods = std::vector<double>(values.begin(), values.end());
+  }
+  return options;
 }
 
 DType dtype_named(const std::string& name) {
@@ -219,11 +243,14 @@ DType dtype_named(const std::string& name) {
   throw ArgumentError(join("[verify] clmx has no dtype '", name, "'"));
 }
 
-bool is_covered(const GoldenCase& golden, const GoldenFamily&) {
+bool is_covered(const GoldenCase& golden, const GoldenFamily& family) {
   if (!runner_of(golden.op)) return false;
   const GoldenArguments& args = golden.args;
-  if (args.has("mode") && !is_supported(quantization_of(args))) return false;
-  if (golden.op == "softmax") return args.integer("axis").value_or(-1) == -1;
+  if (!is_mode(args.text("mode", "affine"))) return false;
+  if (golden.op == "softmax") {
+    const int axis = args.integer("axis").value_or(-1);
+    return axis == -1 || axis == family.rank(golden, "x") - 1;
+  }
   if (golden.op == "scaled_dot_product_attention") {
     const std::string mask = args.text("mask", "none");
     return mask == "none" || mask == "causal" || golden.inputs.contains("mask");

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "clmx/host/ops_transformer.hpp"
 #include "clmx/host/quantization.hpp"
 #include "golden_manifest.hpp"
 
@@ -15,12 +16,12 @@ using GoldenOutputs = std::map<std::string, Array>;
 QuantizationParams quantization_of(const GoldenArguments& args);
 /// Those of qqmm, whose default mode is another.
 QuantizationParams qqmm_params(const GoldenArguments& args);
-/// Whether clmx computes with them.
-bool is_supported(const QuantizationParams& params);
+/// Those of rope; freqs: the tensor of that name, as far as given.
+RopeOptions rope_options(const GoldenArguments& args, const std::optional<Array>& freqs);
 /// "f32" and the like; throws ArgumentError naming verify for a dtype that clmx lacks.
 DType dtype_named(const std::string& name);
 
-/// Whether clmx has the op and computes with the parameters of the case.
+/// Whether clmx has the op and the mode of the case.
 bool is_covered(const GoldenCase& golden, const GoldenFamily& family);
 /// Runs a covered case on the stream.
 GoldenOutputs run_golden(const GoldenCase& golden, const GoldenFamily& family,

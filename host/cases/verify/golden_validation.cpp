@@ -82,11 +82,18 @@ std::optional<Array> optional_of(const Described& in, const std::string& key) {
   return found->second;
 }
 
+const Array& needed(const GoldenEntry& entry, const Described& in, const std::string& key) {
+  const auto found = in.find(key);
+  if (found == in.end())
+    throw FormatError("manifest.json", 0, "entry '" + entry.name + "' has no input " + key);
+  return found->second;
+}
+
 std::vector<Array> quantize_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const std::string mode = entry.args.text("mode", "affine");
   const QuantizedArrays made =
-      quantize(in.at("w"), entry.args.integer("group_size"), entry.args.integer("bits"), mode,
-               optional_of(in, "global_scale"), s);
+      quantize(needed(entry, in, "w"), entry.args.integer("group_size"), entry.args.integer("bits"),
+               mode, optional_of(in, "global_scale"), s);
   std::vector<Array> outputs{made.packed, made.scales};
   if (made.biases) outputs.push_back(*made.biases);
   return outputs;
@@ -97,66 +104,69 @@ std::vector<Array> dequantize_entry(const GoldenEntry& entry, const Described& i
   std::optional<DType> dtype;
   if (entry.args.has("dtype")) dtype = dtype_named(entry.args.text("dtype", ""));
   const std::string mode = entry.args.text("mode", "affine");
-  return {dequantize(in.at("w"), in.at("scales"), optional_of(in, "biases"),
+  return {dequantize(needed(entry, in, "w"), needed(entry, in, "scales"), optional_of(in, "biases"),
                      entry.args.integer("group_size"), entry.args.integer("bits"), mode,
                      optional_of(in, "global_scale"), dtype, s)};
 }
 
-std::vector<Array> to_fp8_entry(const GoldenEntry&, const Described& in, const Stream& s) {
-  return {to_fp8(in.at("x"), s)};
+std::vector<Array> to_fp8_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
+  return {to_fp8(needed(entry, in, "x"), s)};
 }
 
 std::vector<Array> from_fp8_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
-  return {from_fp8(in.at("x"), dtype_named(entry.args.text("dtype", "bf16")), s)};
+  return {from_fp8(needed(entry, in, "x"), dtype_named(entry.args.text("dtype", "bf16")), s)};
 }
 
 std::vector<Array> product_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const QuantizationParams params = quantization_of(entry.args);
-  return {quantized_matmul(in.at("x"), in.at("w"), in.at("scales"), optional_of(in, "biases"),
+  return {quantized_matmul(needed(entry, in, "x"), needed(entry, in, "w"),
+                           needed(entry, in, "scales"), optional_of(in, "biases"),
                            entry.args.flag("transpose", true), params.group_size, params.bits,
                            params.mode, optional_of(in, "global_scale"), s)};
 }
 
 std::vector<Array> gather_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const QuantizationParams params = quantization_of(entry.args);
-  return {gather_qmm(in.at("x"), in.at("w"), in.at("scales"), optional_of(in, "biases"),
-                     optional_of(in, "lhs_indices"), optional_of(in, "rhs_indices"),
-                     entry.args.flag("transpose", true), params.group_size, params.bits,
-                     params.mode, entry.args.flag("sorted_indices", false),
-                     optional_of(in, "global_scale"), s)};
+  return {gather_qmm(needed(entry, in, "x"), needed(entry, in, "w"), needed(entry, in, "scales"),
+                     optional_of(in, "biases"), optional_of(in, "lhs_indices"),
+                     optional_of(in, "rhs_indices"), entry.args.flag("transpose", true),
+                     params.group_size, params.bits, params.mode,
+                     entry.args.flag("sorted_indices", false), optional_of(in, "global_scale"), s)};
 }
 
 std::vector<Array> qqmm_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const QuantizationParams params = qqmm_params(entry.args);
-  return {qqmm(in.at("x"), in.at("w"), optional_of(in, "scales"), params.group_size, params.bits,
-               params.mode, optional_of(in, "global_scale_x"), optional_of(in, "global_scale_w"),
-               s)};
+  return {qqmm(needed(entry, in, "x"), needed(entry, in, "w"), optional_of(in, "scales"),
+               params.group_size, params.bits, params.mode, optional_of(in, "global_scale_x"),
+               optional_of(in, "global_scale_w"), s)};
 }
 
 std::vector<Array> attention_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const std::string mask = entry.args.text("mask", "none");
   require(mask == "none" || mask == "causal", entry.op, "there is no mask '", mask, "'");
-  const AttentionOptions options{.causal = mask == "causal",
+  const AttentionOptions options{.scale = static_cast<float>(entry.args.number("scale", 1)),
+                                 .causal = mask == "causal",
                                  .mask = optional_of(in, "mask"),
                                  .sinks = optional_of(in, "sinks")};
-  return {scaled_dot_product_attention(in.at("q"), in.at("k"), in.at("v"), options, s)};
+  return {scaled_dot_product_attention(needed(entry, in, "q"), needed(entry, in, "k"),
+                                       needed(entry, in, "v"), options, s)};
 }
 
 std::vector<Array> rope_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
-  RopeOptions options{.dims = entry.args.integer("dims").value_or(0), .base = {}};
-  if (entry.args.has("base")) options.base = entry.args.number("base", 0);
-  return {rope(in.at("x"), options, s)};
+  const RopeOptions options = rope_options(entry.args, optional_of(in, "freqs"));
+  return {rope(needed(entry, in, "x"), options, s)};
 }
 
 std::vector<Array> rms_norm_entry(const GoldenEntry& entry, const Described& in, const Stream& s) {
   const auto eps = static_cast<float>(entry.args.number("eps", 1e-5));
-  return {rms_norm(in.at("x"), optional_of(in, "weight"), eps, s)};
+  return {rms_norm(needed(entry, in, "x"), optional_of(in, "weight"), eps, s)};
 }
 
 std::vector<Array> layer_norm_entry(const GoldenEntry& entry, const Described& in,
                                     const Stream& s) {
   const auto eps = static_cast<float>(entry.args.number("eps", 1e-5));
-  return {layer_norm(in.at("x"), optional_of(in, "weight"), optional_of(in, "bias"), eps, s)};
+  return {layer_norm(needed(entry, in, "x"), optional_of(in, "weight"), optional_of(in, "bias"),
+                     eps, s)};
 }
 
 using Runner = std::vector<Array> (*)(const GoldenEntry&, const Described&, const Stream&);
@@ -225,6 +235,11 @@ CaseResult validate(const GoldenEntry& entry, const Stream& stream) {
   } catch (const ArgumentError& error) {
     result.outcome = entry.refuse ? Outcome::refused : Outcome::failed;
     if (result.outcome == Outcome::failed) result.what = error.what();
+  } catch (const FormatError&) {
+    throw;
+  } catch (const Error& error) {
+    result.outcome = Outcome::failed;
+    result.what = error.what();
   }
   return result;
 }

@@ -37,7 +37,8 @@ void write_case(std::ostream& out, const std::string& suite, const CaseResult& o
       break;
     case Outcome::failed:
       out << "><failure message=\"" << escaped(one.what) << "\">element " << one.index << ": got "
-          << one.got << ", wanted " << one.wanted << "</failure></testcase>\n";
+          << one.got << ", wanted " << one.wanted << "; arguments: " << escaped(one.arguments)
+          << "</failure></testcase>\n";
       break;
     default:
       out << "/>\n";
