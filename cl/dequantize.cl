@@ -1,6 +1,6 @@
-// The dense rows of a quantized weight: rT(rT(rT(code) * scale) + bias), or rT(element * rT(scale))
-// in the floating modes, stored as Y. Scales of any mode may be f32 numbers (S). One work-item per
-// unit of whole words: grid (units, rows). Needs denormals (host/src/probe.hpp).
+// The dense rows of a quantized weight: rT(rP(rP(code) * rP(scale)) + rT(bias)), or rP(element *
+// rP(scale)) in the floating modes, stored as Y. Scales of any mode may be f32 numbers (S). One
+// work-item per unit of whole words: grid (units, rows). Needs denormals (host/src/probe.hpp).
 #include "common/report.clh"
 #include "common/round.clh"
 #include "common/unpack.clh"
@@ -18,12 +18,12 @@ inline void dequantize_unit(const global uint* words, const global s_t* scales,
   words += (from * units + j) * UNIT * BITS / 32;
   for (int i = 0; i < UNIT; i++) {
     const size_t k = j * UNIT + i, group = k / GROUP;
-    const float scale = ROUND(T, LOAD_SCALE(S, scales, from * groups + group));
+    const float scale = ROUND(P, LOAD_SCALE(S, scales, from * groups + group));
     float value = ELEMENT(clmx_code(words, (size_t)i));
-#if BITS > 8  // below, every T holds the code
-    value = ROUND(T, value);
+#if BITS > 8  // below, every P holds the code
+    value = ROUND(P, value);
 #endif
-    value = ROUND(T, value * scale);
+    value = ROUND(P, value * scale);
 #if AFFINE
     const size_t column = min((int)group, bias_columns - 1);
     value = ROUND(T, value + ROUND(T, LOAD_SCALE(B, biases, from * bias_columns + column)));
@@ -52,6 +52,8 @@ inline bool is_row_u32(uint row, int count) {
 inline int row_of_u32(uint row, int count) {
   return (int)min(row, (uint)count - 1u);
 }
+#define is_row_u8 is_row_u32
+#define row_of_u8 row_of_u32
 
 // Row rows[i] of the weight becomes row i of y. Of its rows, `here` from `first` on are given, and
 // only their elements written.

@@ -1,15 +1,12 @@
 // out[r, :] = table[rows[r], :], elements of ELEMENT bits as they are. Negative rows count from the
 // end; what is then outside the table is reported and clamped into it. Of the table's rows, `here`
 // from `first` on are given, and only their elements written. A work-item takes per_item
-// neighbouring elements of one row.
+// neighbouring elements of one row. ROW: dtype of the rows.
+#include "common/dtype.clh"
 #include "common/element.clh"
 #include "common/report.clh"
 
-#if UNSIGNED_ROWS
-typedef uint row_t;
-#else
-typedef int row_t;
-#endif
+typedef STORAGE(ROW) row_t;
 
 kernel void gather(const global element_t* table, ulong table_at, const global row_t* rows,
                    ulong rows_at, global element_t* out, ulong out_at, long table_rows, long first,

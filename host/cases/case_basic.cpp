@@ -265,7 +265,7 @@ const RegisterCases gather_cases{[] {
   for (const DType dtype :
        {DType::f32, DType::f16, DType::bf16, DType::u8, DType::u32, DType::i32}) {
     for (const Shape& rows : {Shape{}, Shape{1}, Shape{2, 7}, Shape{0}}) {
-      for (const DType index : {DType::i32, DType::u32}) {
+      for (const DType index : {DType::i32, DType::u32, DType::u8}) {
         add_case({join("gather/", dtype, '/', rows, '/', index),
                   OpCall{"gather", NoOptions{}},
                   [=](std::uint64_t seed) {

@@ -123,6 +123,39 @@ void add_every_format() {
   }
 }
 
+/// Scales and biases of different types: every pair of them to every type.
+void add_mixed_types() {
+  for (const DType scales : float_types) {
+    for (const DType biases : float_types) {
+      if (scales == biases) continue;
+      for (const std::optional<DType> dtype :
+           {std::optional<DType>{}, std::optional(DType::f32), std::optional(DType::f16),
+            std::optional(DType::bf16)}) {
+        const QuantizationParams params{QuantizationMode::affine, 32, dtype == DType::f16 ? 8 : 5};
+        const auto inputs = [=](std::uint64_t seed, Inputs before) {
+          Random random(seed);
+          before.push_back(random_words({9, 128 * params.bit_count() / 32}, random));
+          before.push_back(random_array(Data::normal, scales, {9, 4}, random, 0.1));
+          before.push_back(random_array(Data::normal, biases, {9, 4}, random));
+          return before;
+        };
+        const std::string name = join("/mixed/", name_of(params), '/', scales, '_', biases, "_to_",
+                                      dtype ? to_string(*dtype) : "default");
+        add_case({"dequantize" + name,
+                  OpCall{"dequantize", DequantizeOptions{params, dtype}},
+                  [=](std::uint64_t seed) { return inputs(seed, {}); },
+                  {}});
+        add_case({"gather_dequantize" + name,
+                  OpCall{"gather_dequantize", DequantizeOptions{params, dtype}},
+                  [=](std::uint64_t seed) {
+                    return inputs(seed, {array_of({-1, 3, 0, 8}, DType::i32, {4})});
+                  },
+                  {}});
+      }
+    }
+  }
+}
+
 void add_global_scales() {
   for (const DType dtype : float_types) {
     for (const bool one_each : {false, true})
@@ -180,6 +213,7 @@ const RegisterCases dequantize_cases{[] {
                 [=](std::uint64_t) { return all_codes(params); },
                 {.subnormal = true}});
   add_every_format();
+  add_mixed_types();
   add_global_scales();
 }};
 
@@ -225,6 +259,16 @@ const RegisterCases gather_dequantize_cases{[] {
       }
     }
   }
+  for (const DType index : {DType::u8, DType::u32})
+    add_case({join("gather_dequantize/rows/", index),
+              OpCall{"gather_dequantize", DequantizeOptions{affine4_32, {}}},
+              [=](std::uint64_t seed) {
+                Random random(seed);
+                Inputs inputs{random_integers(index, {7}, random, 0, 149)};
+                append_weight(inputs, {Data::normal, DType::f16, affine4_32, 150, 192}, random);
+                return inputs;
+              },
+              {}});
 }};
 
 }  // namespace

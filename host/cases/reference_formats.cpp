@@ -126,24 +126,35 @@ float factor_of(const Weight& w, std::size_t row) {
   return static_cast<float>(given[given.size() == 1 ? 0 : matrix]) / 2688.0f;
 }
 
-float element(const Weight& w, std::size_t row, std::size_t k, DType dtype) {
+/// Types that the product of code and scale, and the sum with the bias are rounded to.
+struct Rounding {
+  DType product, sum;
+};
+
+float element(const Weight& w, std::size_t row, std::size_t k, const Rounding& to) {
   const auto value = static_cast<float>(element_value(w.params, code_at(w, row, k)));
   const std::size_t group = row * static_cast<std::size_t>(w.scales.shape[-1]) +
                             k / static_cast<std::size_t>(w.params.group());
   const auto stored = static_cast<float>(scale_value(w, group));
   if (w.global_scale) return value * (stored * factor_of(w, row));
-  const float scaled = round_to(dtype, round_to(dtype, value) * round_to(dtype, stored));
+  const float scaled =
+      round_to(to.product, round_to(to.product, value) * round_to(to.product, stored));
   if (!w.biases) return scaled;
-  return round_to(dtype, scaled + static_cast<float>(w.biases->values[group]));
+  return round_to(to.sum, scaled + static_cast<float>(w.biases->values[group]));
 }
 
 DType default_dtype(const Weight& w) {
   return w.biases ? promote(w.scales.dtype, w.biases->dtype) : DType::bf16;
 }
 
-void append_row(Expected& y, const Weight& w, std::size_t row, DType arithmetic) {
+/// MLX's: the product in the scales' type.
+Rounding rounding_of(const Weight& w, DType result) {
+  return w.biases ? Rounding{w.scales.dtype, default_dtype(w)} : Rounding{result, result};
+}
+
+void append_row(Expected& y, const Weight& w, std::size_t row, const Rounding& to) {
   for (std::size_t k = 0; k < width_of(w); ++k)
-    y.values.push_back(static_cast<double>(element(w, row, k, arithmetic)));
+    y.values.push_back(static_cast<double>(element(w, row, k, to)));
 }
 
 }  // namespace
@@ -177,20 +188,20 @@ Expected dequantize(const Weight& w, std::optional<DType> dtype) {
   const DType result = dtype.value_or(default_dtype(w));
   Expected y{w.scales.shape.with(-1, static_cast<std::int64_t>(width_of(w))), result, {}, {}};
   const auto rows = static_cast<std::size_t>(y.shape.elements(0, y.shape.rank() - 1));
-  for (std::size_t row = 0; row < rows; ++row)
-    append_row(y, w, row, w.biases ? default_dtype(w) : result);
+  for (std::size_t row = 0; row < rows; ++row) append_row(y, w, row, rounding_of(w, result));
   return y;
 }
 
 Expected gather_dequantize(const DoubleArray& rows, const Weight& w, std::optional<DType> dtype) {
   const DType result = dtype.value_or(default_dtype(w));
-  const DType arithmetic = !w.biases || result == DType::f32 ? result : default_dtype(w);
+  const Rounding to =
+      dtype == DType::f32 ? Rounding{DType::f32, DType::f32} : rounding_of(w, result);
   std::vector<std::int64_t> sizes(rows.shape.sizes().begin(), rows.shape.sizes().end());
   sizes.push_back(static_cast<std::int64_t>(width_of(w)));
   Expected y{Shape(sizes), result, {}, {}};
   const auto count = static_cast<double>(w.scales.shape[0]);
   for (const double given : rows.values)
-    append_row(y, w, static_cast<std::size_t>(given < 0 ? given + count : given), arithmetic);
+    append_row(y, w, static_cast<std::size_t>(given < 0 ? given + count : given), to);
   return y;
 }
 

@@ -13,8 +13,7 @@ inline void require_float(const Array& x, std::string_view op, std::string_view 
 }
 
 inline void require_index(const Array& x, std::string_view op, std::string_view name) {
-  require(x.dtype() == DType::i32 || x.dtype() == DType::u32, op, name, " must be i32 or u32, not ",
-          x.dtype());
+  require(!is_float(x.dtype()), op, name, " must be i32, u32 or u8, not ", x.dtype());
 }
 
 inline void require_rank_at_least(const Array& x, int rank, std::string_view op,

@@ -9,7 +9,7 @@
 namespace clmx {
 namespace {
 
-/// Scales or biases as floats in T, and how many there are in a row.
+/// Scales or biases as rounded floats, and how many there are in a row.
 struct PerGroup {
   std::vector<float> values;
   std::size_t columns = 1;
@@ -19,7 +19,7 @@ struct PerGroup {
   }
 };
 
-PerGroup per_group(const Array& array, QuantizationMode mode, DType arithmetic) {
+PerGroup per_group(const Array& array, QuantizationMode mode, DType rounded_to) {
   PerGroup found;
   found.columns = static_cast<std::size_t>(array.shape(-1));
   if (array.dtype() == DType::u8)
@@ -27,7 +27,7 @@ PerGroup per_group(const Array& array, QuantizationMode mode, DType arithmetic) 
       found.values.push_back(mode == QuantizationMode::nvfp4 ? e4m3(byte) : e8m0(byte));
   else
     found.values = host_floats(array);
-  for (float& value : found.values) value = round_to(arithmetic, value);
+  for (float& value : found.values) value = round_to(rounded_to, value);
   return found;
 }
 
@@ -47,7 +47,7 @@ float element(QuantizationMode mode, std::uint32_t code) {
 }  // namespace
 
 Array dequantize_on_host(const QuantizedArrays& w, const QuantizationParams& params,
-                         DType arithmetic, DType result,
+                         const DequantizeRounding& rounding, DType result,
                          const std::optional<std::vector<std::int64_t>>& rows) {
   const auto bits = static_cast<std::size_t>(params.bit_count());
   const auto group_size = static_cast<std::size_t>(params.group());
@@ -56,17 +56,17 @@ Array dequantize_on_host(const QuantizedArrays& w, const QuantizationParams& par
   const auto stored = static_cast<std::size_t>(w.packed.shape().elements(0, w.packed.rank() - 1));
   const std::size_t count = rows ? rows->size() : stored;
   const std::vector<std::uint32_t> words = w.packed.to_vector<std::uint32_t>();
-  const PerGroup scales = per_group(w.scales, params.mode, arithmetic);
-  const PerGroup biases = w.biases ? per_group(*w.biases, params.mode, arithmetic) : PerGroup{};
+  const PerGroup scales = per_group(w.scales, params.mode, rounding.product);
+  const PerGroup biases = w.biases ? per_group(*w.biases, params.mode, rounding.sum) : PerGroup{};
 
   std::vector<float> dense(count * width);
   for (std::size_t i = 0; i < dense.size(); ++i) {
     const std::size_t row = rows ? static_cast<std::size_t>((*rows)[i / width]) : i / width;
     const std::size_t k = i % width, group = k / group_size;
     const float code =
-        round_to(arithmetic, element(params.mode, code_at(&words[row * row_words], k, bits)));
-    float value = round_to(arithmetic, code * scales.at(row, group));
-    if (w.biases) value = round_to(arithmetic, value + biases.at(row, group));
+        round_to(rounding.product, element(params.mode, code_at(&words[row * row_words], k, bits)));
+    float value = round_to(rounding.product, code * scales.at(row, group));
+    if (w.biases) value = round_to(rounding.sum, value + biases.at(row, group));
     dense[i] = value;
   }
   const Shape shape =

@@ -12,9 +12,15 @@ namespace clmx {
 QuantizedArrays quantize_on_host(const Array& w, const QuantizeOptions& options,
                                  const std::optional<Array>& global_scale = {});
 
+/// What dequantizing rounds to on the way: code, scale and their product to one type, the bias and
+/// the sum with it to another.
+struct DequantizeRounding {
+  DType product, sum;
+};
+
 /// rows: which rows of w to take (already in range), or all.
 Array dequantize_on_host(const QuantizedArrays& w, const QuantizationParams& params,
-                         DType arithmetic, DType result,
+                         const DequantizeRounding& rounding, DType result,
                          const std::optional<std::vector<std::int64_t>>& rows);
 
 }  // namespace clmx

@@ -4,8 +4,9 @@
 #include <limits>
 #include <vector>
 
-#include "clmx/devices/error.hpp"
+#include "checks.hpp"
 #include "clmx/devices/error_word.hpp"
+#include "host_indices.hpp"
 #include "launch.hpp"
 
 namespace clmx {
@@ -42,23 +43,6 @@ Array interleaved(const std::vector<std::int32_t>& x, const std::vector<std::int
   return Array::from(pairs, {static_cast<std::int64_t>(x.size()), 2});
 }
 
-template <Element T>
-std::vector<std::int64_t> widened(const Array& indices) {
-  const HostView<T> values = indices.map<T>();
-  return {values.begin(), values.end()};
-}
-
-std::vector<std::int64_t> host_values(const Array& indices) {
-  switch (indices.dtype()) {
-    case DType::i32:
-      return widened<std::int32_t>(indices);
-    case DType::u32:
-      return widened<std::uint32_t>(indices);
-    default:
-      return widened<std::uint8_t>(indices);
-  }
-}
-
 bool is_computed(const GatherSide& side) {
   return side.indices && side.indices->home().has_value();
 }
@@ -67,7 +51,7 @@ bool is_computed(const GatherSide& side) {
 std::vector<std::int32_t> chosen(const GatherSide& side, const Shape& result) {
   std::vector<std::int32_t> at = positions(side.shape(), result);
   if (!side.indices) return at;
-  const std::vector<std::int64_t> values = host_values(*side.indices);
+  const std::vector<std::int64_t> values = host_indices(*side.indices);
   for (std::int32_t& one : at)
     one = static_cast<std::int32_t>(values[static_cast<std::size_t>(one)]);
   return at;
@@ -110,13 +94,11 @@ void check_indices(const GatherSide& side, std::string_view name_of_op) {
   require(side.count() <= std::numeric_limits<std::int32_t>::max(), name_of_op, "there are ",
           side.count(), " matrices for ", side.name);
   if (!side.indices) return;
-  const DType dtype = side.indices->dtype();
-  require(dtype == DType::i32 || dtype == DType::u32 || dtype == DType::u8, name_of_op, side.name,
-          " must be i32, u32 or u8, not ", dtype);
+  require_index(*side.indices, name_of_op, side.name);
   require(side.indices->size() == 0 || side.count() > 0, name_of_op, side.name,
           " choose from no matrices");
   if (is_computed(side)) return;
-  for (const std::int64_t index : host_values(*side.indices))
+  for (const std::int64_t index : host_indices(*side.indices))
     require(0 <= index && index < side.count(), name_of_op, side.name, " has index ", index, " of ",
             side.count(), " matrices");
 }

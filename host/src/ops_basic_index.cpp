@@ -3,6 +3,7 @@
 #include "checks.hpp"
 #include "clmx/devices/error_word.hpp"
 #include "clmx/host/ops_basic.hpp"
+#include "host_indices.hpp"
 #include "launch.hpp"
 #include "loop_limit.hpp"
 #include "ops_basic_tuning.hpp"
@@ -10,22 +11,6 @@
 
 namespace clmx {
 namespace {
-
-template <class Index>
-void check_each(const Array& rows, std::int64_t count) {
-  for (const Index row : rows.to_vector<Index>())
-    require(-count <= std::int64_t{row} && std::int64_t{row} < count, "gather", "row ", row,
-            " is not in a table of ", count, " rows");
-}
-
-/// Rows that no device has written are known now; others are checked by the kernel.
-void check_host_rows(const Array& rows, std::int64_t count) {
-  if (rows.home()) return;
-  if (rows.dtype() == DType::u32)
-    check_each<std::uint32_t>(rows, count);
-  else
-    check_each<std::int32_t>(rows, count);
-}
 
 Shape gathered_shape(const Array& table, const Array& rows) {
   std::vector<std::int64_t> sizes(rows.shape().sizes().begin(), rows.shape().sizes().end());
@@ -64,15 +49,14 @@ Array gather(const Array& table, const Array& rows, StreamOrDevice s) {
   require_index(rows, "gather", "rows");
   const std::int64_t count = table.shape(0), width = table.shape(1);
   require(count > 0 || rows.size() == 0, "gather", "the table is empty");
-  check_host_rows(rows, count);
+  check_host_rows(rows, count, "table", "gather");
   const Stream stream = s.resolve();
   Array out = Array::empty(gathered_shape(table, rows), table.dtype(), stream);
   if (out.size() == 0) return out;
 
   ShareTuning tuning = choose_elementwise(stream.device().info(), width);
-  const Constants constants{{"ELEMENT", 8 * size_of(table.dtype())},
-                            {"UNSIGNED_ROWS", rows.dtype() == DType::u32},
-                            {"WIDE", tuning.wide}};
+  const Constants constants{
+      {"ELEMENT", 8 * size_of(table.dtype())}, {"ROW", rows.dtype()}, {"WIDE", tuning.wide}};
   const Kernel kernel = stream.device().kernel({kernels(), "gather.cl", "gather", constants});
   Grid grid = share_grid(tuning, width);
   grid.global[1] = static_cast<std::size_t>(rows.size());

@@ -8,6 +8,7 @@
 #include "checks.hpp"
 #include "clmx/devices/error_word.hpp"
 #include "folded_scales.hpp"
+#include "host_indices.hpp"
 #include "host_quantize.hpp"
 #include "launch.hpp"
 #include "on_device.hpp"
@@ -20,13 +21,14 @@ namespace {
 
 /// What a dequantizing kernel is specialised on.
 Constants dequantize_constants(const QuantizedArrays& w, const QuantizationParams& params,
-                               DType arithmetic, DType result) {
+                               const DequantizeRounding& rounding, DType result) {
   return {{"MODE", static_cast<int>(params.mode)},
           {"BITS", params.bit_count()},
           {"GROUP", params.group()},
           {"S", w.scales.dtype()},
           {"B", w.biases ? w.biases->dtype() : w.scales.dtype()},
-          {"T", arithmetic},
+          {"P", rounding.product},
+          {"T", rounding.sum},
           {"Y", result}};
 }
 
@@ -38,11 +40,11 @@ std::size_t units_of(const Array& packed, const QuantizationParams& params) {
 }
 
 Array dequantize_on_device(const QuantizedArrays& w, const QuantizationParams& params,
-                           DType arithmetic, DType result, const Stream& stream) {
+                           const DequantizeRounding& rounding, DType result, const Stream& stream) {
   const std::int64_t width = quantized_width(w.packed, params);
   Array out = Array::empty(w.packed.shape().with(-1, width), result, stream);
   if (out.size() == 0) return out;
-  Constants constants = dequantize_constants(w, params, arithmetic, result);
+  Constants constants = dequantize_constants(w, params, rounding, result);
   constants.emplace_back("INDEX", DType::i32);
   const Kernel kernel =
       stream.device().kernel({kernels(), "dequantize.cl", "dequantize", std::move(constants)});
@@ -76,22 +78,23 @@ Array shown(std::string_view op, std::vector<Array> inputs, const QuantizedArray
   return out;
 }
 
-/// f32 scales in a floating mode are products with a global scale: f32 throughout.
-DType arithmetic_of(const QuantizedArrays& w, DType result) {
-  if (w.biases) return promote(w.scales.dtype(), w.biases->dtype());
-  return w.scales.dtype() == DType::f32 ? DType::f32 : result;
+/// As MLX rounds. f32 scales in a floating mode are products with a global scale: f32 throughout.
+DequantizeRounding rounding_of(const QuantizedArrays& w, DType result) {
+  if (w.biases) return {w.scales.dtype(), promote(w.scales.dtype(), w.biases->dtype())};
+  const DType type = w.scales.dtype() == DType::f32 ? DType::f32 : result;
+  return {type, type};
 }
 
 Array dequantize_checked(const QuantizedArrays& w, const DequantizeOptions& options,
                          const StreamOrDevice& s) {
   const DType result =
-      options.dtype.value_or(w.biases ? arithmetic_of(w, DType::bf16) : DType::bf16);
+      options.dtype.value_or(w.biases ? rounding_of(w, DType::bf16).sum : DType::bf16);
   require(is_float(result), "dequantize", "the result must be a float array, not ", result);
-  const DType arithmetic = arithmetic_of(w, result);
+  const DequantizeRounding rounding = rounding_of(w, result);
   const Stream stream = s.resolve();
   if (abilities(stream.device()).exact_denormals)
-    return dequantize_on_device(w, options.params, arithmetic, result, stream);
-  return on_device(dequantize_on_host(w, options.params, arithmetic, result, {}), stream);
+    return dequantize_on_device(w, options.params, rounding, result, stream);
+  return on_device(dequantize_on_host(w, options.params, rounding, result, {}), stream);
 }
 
 Array dequantize_parts(const QuantizedArrays& w, const std::optional<Array>& global_scale,
@@ -105,38 +108,23 @@ Array dequantize_parts(const QuantizedArrays& w, const std::optional<Array>& glo
   return shown("dequantize", {}, w, global_scale, options, dequantize_checked(scaled, options, s));
 }
 
-std::vector<std::int64_t> read_rows(const Array& rows) {
-  std::vector<std::int64_t> values;
-  if (rows.dtype() == DType::i32)
-    for (const std::int32_t row : rows.to_vector<std::int32_t>()) values.push_back(row);
-  else
-    for (const std::uint32_t row : rows.to_vector<std::uint32_t>()) values.push_back(row);
-  return values;
-}
-
-/// Throws unless all rows that the host holds are in range.
-void check_rows(const Array& rows, std::int64_t count, std::string_view op) {
-  if (rows.home()) return;
-  for (const std::int64_t row : read_rows(rows))
-    require(-count <= row && row < count, op, "row ", row, " of a weight with ", count, " rows");
-}
-
-Array gather_on_host(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result) {
-  std::vector<std::int64_t> chosen = read_rows(rows);
+Array gather_on_host(const Array& rows, const QuantizedWeight& w,
+                     const DequantizeRounding& rounding, DType result) {
+  std::vector<std::int64_t> chosen = host_indices(rows);
   const std::int64_t count = w.out_features();
   for (std::int64_t& row : chosen) {
-    require(-count <= row && row < count, "gather_dequantize", "row ", row, " of a weight with ",
-            count, " rows");
+    require(-count <= row && row < count, "gather_dequantize", "row ", row,
+            " is not in a weight of ", count, " rows");
     if (row < 0) row += count;
   }
-  return dequantize_on_host(arrays_of(w), w.params(), arithmetic, result, chosen);
+  return dequantize_on_host(arrays_of(w), w.params(), rounding, result, chosen);
 }
 
-Array gather_on_device(const Array& rows, const QuantizedWeight& w, DType arithmetic, DType result,
-                       const Stream& stream) {
+Array gather_on_device(const Array& rows, const QuantizedWeight& w,
+                       const DequantizeRounding& rounding, DType result, const Stream& stream) {
   Array out = Array::empty({rows.size(), w.in_features()}, result, stream);
   const QuantizedArrays arrays = arrays_of(w);
-  Constants constants = dequantize_constants(arrays, w.params(), arithmetic, result);
+  Constants constants = dequantize_constants(arrays, w.params(), rounding, result);
   constants.emplace_back("INDEX", rows.dtype());
   const Kernel kernel = stream.device().kernel(
       {kernels(), "dequantize.cl", "gather_dequantize", std::move(constants)});
@@ -191,18 +179,19 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w, std::option
   const DType stored = stored_dtype(w), result = dtype.value_or(stored);
   require(is_float(result), op, "the result must be a float array, not ", result);
   require(rows.size() == 0 || w.out_features() > 0, op, "the weight has no rows");
-  check_rows(rows, w.out_features(), op);
+  check_host_rows(rows, w.out_features(), "weight", op);
 
   const Stream stream = s.resolve();
   const Shape shape = gathered_shape(rows.shape(), w.in_features());
   const DequantizeOptions options{w.params(), dtype};
   if (shape.elements() == 0) return Array::empty(shape, result, stream);
   const QuantizedArrays arrays = arrays_of(w);
-  const DType arithmetic =
-      w.biases() && result == DType::f32 ? result : arithmetic_of(arrays, result);
+  const DequantizeRounding rounding = w.biases() && dtype == DType::f32
+                                          ? DequantizeRounding{DType::f32, DType::f32}
+                                          : rounding_of(arrays, result);
   const Array flat = abilities(stream.device()).exact_denormals
-                         ? gather_on_device(rows, w, arithmetic, result, stream)
-                         : on_device(gather_on_host(rows, w, arithmetic, result), stream);
+                         ? gather_on_device(rows, w, rounding, result, stream)
+                         : on_device(gather_on_host(rows, w, rounding, result), stream);
   return shown(op, {rows}, {w.packed(), w.scales(), w.biases()}, w.global_scale(), options,
                flat.reshape(shape));
 }

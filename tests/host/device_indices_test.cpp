@@ -55,6 +55,7 @@ TEST(DeviceIndices, OutOfRangeAreReportedWhateverTheirType) {
     for (const std::int32_t index : {7, -8, 2147483647, -2147483647 - 1})
       expect_reported(index, stream);
     for (const std::uint32_t index : {7U, 2147483648U, 4294967295U}) expect_reported(index, stream);
+    for (const int index : {7, 128, 255}) expect_reported(static_cast<std::uint8_t>(index), stream);
   }
 }
 

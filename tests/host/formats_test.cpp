@@ -70,7 +70,7 @@ TEST(Formats, EveryFormatHasTheSameBitsOnDevicesAndHost) {
       SCOPED_TRACE(join(device.info().selector, ' ', dtype, ' ', text_of(params)));
       expect_same(quantize_arrays(w, params, device), expected);
       EXPECT_TRUE(same(dequantize(expected, params, result, device),
-                       dequantize_on_host(expected, params, arithmetic, result, {})));
+                       dequantize_on_host(expected, params, {arithmetic, arithmetic}, result, {})));
     }
   }
 }

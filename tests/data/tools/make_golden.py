@@ -160,6 +160,24 @@ def quantize_family(f, floating):
                 w = f.normal(shape)
                 made = mx.quantize(w, args["group_size"], args["bits"], mode=args["mode"])
                 f.add(f"{label(args)} shape {i}", "quantize", args, {"w": w}, parts(made), "bits")
+    if not floating:
+        mixed_types(f)
+
+
+def mixed_types(f):
+    """Scales and biases of every pair of types, their numbers no multiples of anything, to every type and the default."""
+    for i, (scales, biases) in enumerate((s, b) for s in TYPES for b in TYPES):
+        args = {"mode": "affine", "group_size": (32, 64, 128)[i % 3], "bits": WIDTHS[(2 * i + 1) % 7]}
+        width, rows = 128, f.size(3, 6)
+        words = f.random.integers(0, 2 ** 32, (rows, width // 32 * args["bits"]), dtype=np.uint32)
+        name, shape = f"scales {scales} biases {biases}", (rows, width // args["group_size"])
+        made = [mx.array(words), f.normal(shape, scales, 0.3), f.normal(shape, biases)]
+        f.tensors.update({f"{name}.{key}": storable(part) for key, part in parts(made).items()})
+        stored = {key: f"{name}.{key}" for key in parts(made)}
+        for dtype in (None, *TYPES):
+            dense = mx.dequantize(*made, group_size=args["group_size"], bits=args["bits"], dtype=dtype and TYPES[dtype])
+            f.add(f"{name} to {dtype or 'default'}", "dequantize", {**args, "dtype": dtype} if dtype else args, stored, {"w": dense},
+                  "bits")
 
 
 def fp8_family(f):

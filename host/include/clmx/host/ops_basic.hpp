@@ -62,10 +62,10 @@ TopK topk(const Array& x, std::int64_t k, StreamOrDevice s = {});
 /// Index of the largest element along the last axis (the first of equals; NaN never wins unless all
 /// are). Result: i32, x.shape without it.
 Array argmax(const Array& x, StreamOrDevice s = {});
-/// Rows of a dense table [n, dim], any element dtype. rows: i32 or u32, any shape; negative ones
-/// count from the end. Result: [rows.shape..., dim]. Rows held by the host are checked at the call;
-/// rows computed on a device are clamped and reported: the next read, map or synchronize of the
-/// stream throws ArgumentError.
+/// Rows of a dense table [n, dim], any element dtype. rows: i32, u32 or u8, any shape; negative
+/// ones count from the end. Result: [rows.shape..., dim]. Rows held by the host are checked at the
+/// call; rows computed on a device are clamped and reported: the next read, map or synchronize of
+/// the stream throws ArgumentError.
 Array gather(const Array& table, const Array& rows, StreamOrDevice s = {});
 /// a b, or a b^T with transpose_b. a: [..., m, k], b: [n, k] or [k, n] or with a's leading axes;
 /// floats, promoted dtype. Canonical order: t = fma(b_k, a_k, t) in blocks of 256 k, blocks added

@@ -35,13 +35,13 @@ struct QuantizedArrays {
 /// Quantizes w: [..., out, in] float, in divisible by group_size.
 ///
 /// packed: u32 [..., out, in * bits / 32]; scales and biases [..., out, in / group_size], of w's
-/// dtype (affine) or u8 (floating modes). global_scale: one f32, in nvfp4 only, commonly the
-/// largest magnitude of w; what is stored then is w * 2688 / global_scale. Bit for bit as MLX
-/// 0.32.4 (CPU), sections Quantizing of docs/formats.md; a device whose arithmetic a probe shows to
-/// be inexact (division, denormals) has it computed on the host, with the same bits. NaN has code 0
-/// in affine and the E2M1 modes. Throws ArgumentError for non-floats, rank < 2, a width that the
-/// group size does not divide or that leaves a word half full (group size 16 with 1, 3 or 5 bits),
-/// unsupported parameters, a global_scale in another mode.
+/// dtype (affine) or u8 (floating modes). global_scale: one f32 of any shape, in nvfp4 only,
+/// commonly the largest magnitude of w; what is stored then is w * 2688 / global_scale. Bit for bit
+/// as MLX 0.32.4 (CPU), sections Quantizing of docs/formats.md; a device whose arithmetic a probe
+/// shows to be inexact (division, denormals) has it computed on the host, with the same bits. NaN
+/// has code 0 in affine and the E2M1 modes. Throws ArgumentError for non-floats, rank < 2, a width
+/// that the group size does not divide or that leaves a word half full (group size 16 with 1, 3 or
+/// 5 bits), unsupported parameters, a global_scale in another mode.
 QuantizedArrays quantize_arrays(const Array& w, const QuantizationParams& params = {},
                                 StreamOrDevice s = {});
 QuantizedArrays quantize_arrays(const Array& w, const QuantizeOptions& options,
@@ -57,18 +57,20 @@ QuantizedArrays quantize(const Array& w, std::optional<int> group_size, std::opt
                          const ModeOrName& mode, const std::optional<Array>& global_scale = {},
                          StreamOrDevice s = {});
 
-/// The dense array: [..., out, in]. Affine: rT(rT(rT(code) * scale) + bias) with T the wider type
-/// of scales and biases, then cast to dtype. Floating modes: rT(element * rT(scale)) with T = dtype
-/// (default bf16, as MLX). With a global_scale: element * (scale * (global_scale / 2688)) in f32,
-/// then cast to dtype (default bf16). The parts may have any group size and 1 to 32 bits in affine
-/// mode if their shapes agree, and biases of one column for all groups. Throws ArgumentError for
-/// parts that section 7's checks of MLX refuse, and for a dtype that is no float.
+/// The dense array: [..., out, in]. Affine: rT(rS(rS(code) * scale) + bias) with S the type of the
+/// scales and T the wider one of scales and biases, then cast to dtype. Floating modes: rT(element
+/// * rT(scale)) with T = dtype (default bf16, as MLX). With a global_scale: element * (scale *
+/// (global_scale / 2688)) in f32, then cast to dtype (default bf16). The parts may have any group
+/// size and 1 to 32 bits in affine mode if their shapes agree, and biases of one column for all
+/// groups. Throws ArgumentError for parts that section 7's checks of MLX refuse, and for a dtype
+/// that is no float.
 Array dequantize(const QuantizedArrays& w, const QuantizationParams& params,
                  std::optional<DType> dtype = {}, StreamOrDevice s = {});
 Array dequantize(const QuantizedWeight& w, std::optional<DType> dtype = {}, StreamOrDevice s = {});
 /// MLX's loose spelling: biases in affine mode and only there, global_scale in nvfp4 only.
 Array dequantize(const Array& w, const Array& scales, const std::optional<Array>& biases,
-                 std::optional<int> group_size, std::optional<int> bits, const ModeOrName& mode,
+                 std::optional<int> group_size = {}, std::optional<int> bits = {},
+                 const ModeOrName& mode = QuantizationMode::affine,
                  const std::optional<Array>& global_scale = {}, std::optional<DType> dtype = {},
                  StreamOrDevice s = {});
 
@@ -81,12 +83,12 @@ Array from_fp8(const Array& x, DType dtype = DType::bf16, StreamOrDevice s = {})
 
 /// Rows of a quantized matrix, dequantized.
 ///
-/// rows: i32 or u32, any shape; negative ones count from the end. Result: [rows.shape..., in], of
-/// dtype (default: as dequantize). affine with dtype f32 computes r32(r32(code * scale) + bias) on
-/// the stored, exactly widened scales, whatever their type. One kernel in all modes; a stack of
-/// matrices, whose rows have no one numbering, is refused. Rows held by the host are checked at
-/// the call (ArgumentError); rows computed on a device are clamped and reported: the stream's next
-/// read, map or synchronize throws ArgumentError.
+/// rows: i32, u32 or u8, any shape; negative ones count from the end. Result: [rows.shape..., in],
+/// of dtype (default: as dequantize). affine with dtype f32 given computes r32(r32(code * scale) +
+/// bias) on the stored, exactly widened scales, whatever their type. One kernel in all modes; a
+/// stack of matrices, whose rows have no one numbering, is refused. Rows held by the host are
+/// checked at the call (ArgumentError); rows computed on a device are clamped and reported: the
+/// stream's next read, map or synchronize throws ArgumentError.
 Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
                         std::optional<DType> dtype = {}, StreamOrDevice s = {});
 
