@@ -1,7 +1,7 @@
-// out = round(round(round((x - mean) / sqrt(variance + eps)) w) + b), every rounding to Y; mean and
-// variance of the row in f32. Constants: X, W, B, Y dtypes; HAS_WEIGHT, HAS_BIAS; WIDE: one
-// work-item takes per_item rows, else one work-group of GROUP items a row. `one` is 1: a sum
-// written as a product keeps compilers from reordering it.
+// out = round(round(round((x - mean) / sqrt(variance + eps)) w) + round(b)), every rounding to Y;
+// mean and variance of the row in f32. Constants: X, W, B, Y dtypes; HAS_WEIGHT, HAS_BIAS;
+// ROUND_BIAS: Y does not hold every b; WIDE: one work-item takes per_item rows, else one work-group
+// of GROUP items a row. `one` is 1: a sum written as a product keeps compilers from reordering it.
 #include "common/math.clh"
 #include "common/reduce.clh"
 #include "common/round.clh"
@@ -21,7 +21,10 @@ typedef STORAGE(Y) y_t;
 #define WEIGHTED(v, i) (v)
 #define WEIGHTED16(v, i) (v)
 #endif
-#if HAS_BIAS
+#if HAS_BIAS && ROUND_BIAS
+#define BIASED(v, i) ((v) + ROUND(Y, LOAD(B, b, i)))
+#define BIASED16(v, i) ((v) + ROUND16(Y, LOAD16(B, b, i)))
+#elif HAS_BIAS
 #define BIASED(v, i) ((v) + LOAD(B, b, i))
 #define BIASED16(v, i) ((v) + LOAD16(B, b, i))
 #else

@@ -157,7 +157,7 @@ const RegisterCases cached_mask_cases{[] {
 }};
 
 const RegisterCases length_cases{[] {
-  for (const std::int64_t kv_length : {1, 64, 90}) {
+  for (const std::int64_t kv_length : {0, 1, 64, 90}) {
     AttentionOptions o{.scale = 0.25f, .causal = true};
     o.kv_length = kv_length;
     add_case({join("attention/f32/kv_length", kv_length),

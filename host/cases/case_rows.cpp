@@ -33,8 +33,7 @@ std::function<Inputs(std::uint64_t)> scaled_normals(const std::vector<DType>& dt
 
 template <class Run, class Reference>
 RegisterOp<NoOptions> function_op(const char* name, Run run, Reference reference,
-                                  std::vector<Rejected> more = {}) {
-  more.push_back({"an integer array", NoOptions{}, ones({DType::i32}, {{4}})});
+                                  std::vector<Rejected> rejected) {
   return {.name = name,
           .run = [run](const Inputs& in, const NoOptions&, const Stream& s) -> Outputs {
             return {run(in[0], s)};
@@ -43,19 +42,22 @@ RegisterOp<NoOptions> function_op(const char* name, Run run, Reference reference
             return {reference(in[0])};
           },
           .cost = per_element(12),
-          .rejected = std::move(more)};
+          .rejected = std::move(rejected)};
 }
 
 // ---- gelu
 
-const auto gelu_registered = function_op(
-    "gelu", [](const Array& x, const Stream& s) { return gelu(x, s); }, reference::gelu);
-const auto approx_registered = function_op(
-    "gelu_approx", [](const Array& x, const Stream& s) { return gelu_approx(x, s); },
-    reference::gelu_approx);
+const Rejected integers{"an integer array", NoOptions{}, ones({DType::i32}, {{4}})};
+
+const auto gelu_registered =
+    function_op("gelu", [](const Array& x, const Stream& s) { return gelu(x, s); }, reference::gelu,
+                {integers});
+const auto approx_registered =
+    function_op("gelu_approx", [](const Array& x, const Stream& s) { return gelu_approx(x, s); },
+                reference::gelu_approx, {integers});
 const auto fast_registered = function_op(
     "gelu_fast_approx", [](const Array& x, const Stream& s) { return gelu_fast_approx(x, s); },
-    reference::gelu_fast_approx);
+    reference::gelu_fast_approx, {integers});
 
 const RegisterCases gelu_cases{[] {
   for (const char* op : {"gelu", "gelu_approx", "gelu_fast_approx"}) {
@@ -145,6 +147,21 @@ const RegisterOp<LayerNormOptions> layer_norm_op{
                  {"a scalar", LayerNormOptions{}, ones({DType::f32}, {Shape{}})},
                  {"an integer array", LayerNormOptions{}, ones({DType::i32}, {{3, 8}})}}};
 
+/// Weight and bias of two types that are not x's, and a weight of x's with a bias of another.
+void add_mixed_layer_norms() {
+  for (const DType x : float_types) {
+    for (const DType weight : float_types) {
+      for (const DType bias : float_types) {
+        if (weight == bias) continue;
+        add_case({join("layer_norm/", x, '_', weight, '_', bias, "/mixed"),
+                  OpCall{"layer_norm", LayerNormOptions{.weight = true, .bias = true}},
+                  floats(Data::normal, {x, weight, bias}, {{5, 50}, {50}, {50}}),
+                  {}});
+      }
+    }
+  }
+}
+
 void add_layer_norm(const Shape& shape, Data data, DType x, DType parameter) {
   for (const bool weight : {false, true}) {
     for (const bool bias : {false, true}) {
@@ -172,13 +189,14 @@ const RegisterCases layer_norm_cases{[] {
     for (const Data data : {Data::lognormal, Data::zeros, Data::one_hot, Data::extreme})
       add_layer_norm({9, 100}, data, x, x);
   }
+  add_mixed_layer_norms();
 }};
 
 // ---- softmax
 
 const auto softmax_registered =
     function_op("softmax", [](const Array& x, const Stream& s) { return softmax(x, s); },
-                reference::softmax, {{"a scalar", NoOptions{}, ones({DType::f32}, {Shape{}})}});
+                reference::softmax, {});
 
 const RegisterCases softmax_cases{[] {
   const OpCall call{"softmax", NoOptions{}};
@@ -192,8 +210,19 @@ const RegisterCases softmax_cases{[] {
                   {}});
     }
     add_case(
+        {join("softmax/", dtype, "/scalar"), call, floats(Data::normal, {dtype}, {Shape{}}), {}});
+    add_case(
         {join("softmax/", dtype, "/zeros"), call, floats(Data::zeros, {dtype}, {{5, 33}}), {}});
   }
+  for (const DType dtype : {DType::u8, DType::u32, DType::i32})
+    add_case({join("softmax/", dtype),
+              call,
+              [dtype](std::uint64_t seed) {
+                Random random(seed);
+                const std::int64_t low = dtype == DType::i32 ? -9 : 0;
+                return Inputs{random_integers(dtype, {5, 33}, random, low, 9)};
+              },
+              {}});
   add_case({"softmax/f32/special",
             call,
             [](std::uint64_t) {

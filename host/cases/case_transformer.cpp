@@ -136,6 +136,10 @@ void add_rope(const std::string& name, DType x, const Shape& shape, const RopeOp
 
 const RegisterCases rope_offset_cases{[] {
   for (const DType x : float_types) {
+    add_case({join("rope/", x, "/one_offset"),
+              OpCall{"rope", RopeOptions{.dims = 32, .offsets = std::vector<std::int64_t>{1000}}},
+              floats(Data::normal, {x}, {{3, 5, 7, 48}}),
+              {}});
     for (const AttentionLayout layout : {AttentionLayout::bhtd, AttentionLayout::bthd})
       add_case({join("rope/", x, layout == AttentionLayout::bthd ? "/bthd" : "/bhtd", "/offsets"),
                 OpCall{"rope", RopeOptions{.dims = 32,

@@ -96,8 +96,8 @@ Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
 Expected layer_norm(const DoubleArray& x, const DoubleArray* weight, const DoubleArray* bias,
                     float eps) {
   DType dtype = x.dtype;
-  for (const DoubleArray* parameter : {weight, bias})
-    if (parameter) dtype = promote(dtype, parameter->dtype);
+  if (weight) dtype = promote(dtype, weight->dtype);
+  if (weight && bias) dtype = promote(dtype, bias->dtype);
   const Rounding round{unit_of(dtype), dtype == DType::f16 ? 0x1p-25 : 0};
   const auto n = static_cast<std::size_t>(x.shape[-1]);
   const double chain = chain_units(static_cast<std::int64_t>(n + 15) / 16 + 4);
@@ -115,7 +115,10 @@ Expected layer_norm(const DoubleArray& x, const DoubleArray* weight, const Doubl
         error *= std::abs(weight->values[i]);
         if (bias) error = round(value, error);
       }
-      y.values[row + i] = bias ? value + bias->values[i] : value;
+      y.values[row + i] = value;
+      if (bias)
+        y.values[row + i] +=
+            static_cast<double>(round_to(dtype, static_cast<float>(bias->values[i])));
       y.budget.push_back(error);
     }
   }
@@ -123,9 +126,9 @@ Expected layer_norm(const DoubleArray& x, const DoubleArray* weight, const Doubl
 }
 
 Expected softmax(const DoubleArray& x) {
-  const auto n = static_cast<std::size_t>(x.shape[-1]);
+  const auto n = static_cast<std::size_t>(x.shape.rank() > 0 ? x.shape[-1] : 1);
   const double chain = chain_units(static_cast<std::int64_t>(n + 15) / 16 + 4);
-  Expected y{x.shape, x.dtype, x.values, {}};
+  Expected y{x.shape, is_float(x.dtype) ? x.dtype : DType::f32, x.values, {}};
   for (std::size_t row = 0; row < x.values.size(); row += n) {
     double largest = -std::numeric_limits<double>::infinity(), sum = 0, shift = 0;
     for (std::size_t i = 0; i < n; ++i) largest = std::fmax(largest, x.values[row + i]);

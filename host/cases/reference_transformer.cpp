@@ -148,6 +148,7 @@ Expected attend_all(const Heads& q, const Heads& k, const Heads& v, std::int64_t
   Expected y{q.x->shape.with(-1, v.dim), dtype, {}, {}};
   y.values.resize(static_cast<std::size_t>(y.shape.elements()));
   y.budget.resize(y.values.size());
+  if (length == 0) return y;
   for (std::int64_t row = 0; row < q.x->shape[0] * q.heads * q.time; ++row) {
     const std::int64_t b = row / (q.heads * q.time), h = row / q.time % q.heads, t = row % q.time;
     const std::int64_t shared = h / (q.heads / k.heads);
@@ -242,13 +243,14 @@ Expected rope_by_entry(const DoubleArray& x, const RopeOptions& options) {
 }  // namespace
 
 Expected rope(const DoubleArray& x, const RopeOptions& options) {
-  if (options.offsets) return rope_by_entry(x, options);
+  if (options.offsets && options.offsets->size() != 1) return rope_by_entry(x, options);
+  const std::int64_t first = options.offsets ? options.offsets->at(0) : options.offset;
   const std::int64_t time = x.shape[options.layout == AttentionLayout::bthd ? -3 : -2];
   const Shape shape{time, options.dims / 2};
   DoubleArray cos{shape, DType::f32, {}}, sin{shape, DType::f32, {}};
   for (std::int64_t t = 0; t < time; ++t) {
     for (int i = 0; i < options.dims / 2; ++i) {
-      const double position = static_cast<double>(t + options.offset) * options.scale;
+      const double position = static_cast<double>(t + first) * options.scale;
       cos.values.push_back(std::cos(position * frequency(options, i)));
       sin.values.push_back(std::sin(position * frequency(options, i)));
     }

@@ -170,7 +170,11 @@ Array attend(const Array& q, const Array& k, const Array& v, const AttentionShap
   const Stream stream = s.resolve();
   Array out = Array::empty(q.shape().with(3, shape.dim_v), type, stream);
   if (out.size() == 0) return out;
-  require(shape.keys > 0, op, "there are queries but no keys");
+  if (shape.keys == 0) {
+    const BufferArgument at = out.on(stream);
+    stream.fill(at.buffer, at.offset * size_of(type), out.bytes(), 0);
+    return out;
+  }
   require(shape.keys <= most_keys, op, shape.keys, " keys are more than ", most_keys);
   check_turns(stream.device(), shape);
   const AttentionTuning tuning =

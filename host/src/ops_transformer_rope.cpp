@@ -60,8 +60,9 @@ void check_x(const Array& x, int dims) {
 std::vector<std::int64_t> first_positions(const Array& x, const RopeOptions& o) {
   if (!o.offsets) return {o.offset};
   require(o.offset == 0, "rope", "both offset and offsets are given");
-  require(static_cast<std::int64_t>(o.offsets->size()) == x.shape(0), "rope", "x has ", x.shape(0),
-          " entries along its first axis, there are ", o.offsets->size(), " offsets");
+  const auto given = static_cast<std::int64_t>(o.offsets->size());
+  require(given == 1 || given == x.shape(0), "rope", "x has ", x.shape(0),
+          " entries along its first axis, there are ", given, " offsets");
   return *o.offsets;
 }
 
@@ -95,9 +96,10 @@ Array rope(const Array& x, const RopeOptions& options, StreamOrDevice s) {
   check_options(options);
   check_x(x, options.dims);
   const std::int64_t time = time_of(x, options.layout);
-  const RopeTable table = table_of(options, first_positions(x, options), time);
+  const std::vector<std::int64_t> firsts = first_positions(x, options);
+  const RopeTable table = table_of(options, firsts, time);
   return tapped("rope", {x}, options,
-                rotate(x, table, 0, options.offsets ? time : 0, options.layout, s.resolve()));
+                rotate(x, table, 0, firsts.size() > 1 ? time : 0, options.layout, s.resolve()));
 }
 
 Array rope(const Array& x, const RopeTable& table, std::int64_t offset, AttentionLayout layout,

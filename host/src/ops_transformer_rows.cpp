@@ -75,7 +75,9 @@ Array layer_norm(const Array& x, const std::optional<Array>& weight,
   check_parameter(x, bias, "bias");
   const Stream stream = s.resolve();
   const DType w = type_of(weight, x.dtype()), b = type_of(bias, x.dtype());
-  Array out = Array::empty(x.shape(), promote(promote(x.dtype(), w), b), stream);
+  // As in MLX, a bias alone widens nothing.
+  const DType type = weight ? promote(promote(x.dtype(), w), b) : x.dtype();
+  Array out = Array::empty(x.shape(), type, stream);
   if (out.size() == 0) return out;
   const RowLaunch n = row_launch(stream, "layer_norm", "layer_norm.cl", out,
                                  {{"X", x.dtype()},
@@ -83,7 +85,8 @@ Array layer_norm(const Array& x, const std::optional<Array>& weight,
                                   {"B", b},
                                   {"Y", out.dtype()},
                                   {"HAS_WEIGHT", weight.has_value()},
-                                  {"HAS_BIAS", bias.has_value()}});
+                                  {"HAS_BIAS", bias.has_value()},
+                                  {"ROUND_BIAS", promote(type, b) != type}});
   const auto per_width = static_cast<float>(1.0 / static_cast<double>(n.width));
   launch(stream, n.kernel, n.grid, x, argument(weight, stream), argument(bias, stream), out, n.rows,
          n.width, per_width, eps, n.per_item, 1.0f);
@@ -91,8 +94,8 @@ Array layer_norm(const Array& x, const std::optional<Array>& weight,
 }
 
 Array softmax(const Array& x, StreamOrDevice s) {
-  require_float(x, "softmax", "x");
-  require_rank_at_least(x, 1, "softmax", "x");
+  if (x.rank() == 0) return softmax(x.reshape({1}), s).reshape(Shape{});
+  if (!is_float(x.dtype())) return softmax(cast(x, DType::f32, s), s);
   const Stream stream = s.resolve();
   Array out = Array::empty(x.shape(), x.dtype(), stream);
   if (out.size() == 0) return out;

@@ -169,6 +169,27 @@ TEST(Attention, NeverReadsWhatARowMayNotSee) {
   }
 }
 
+TEST(Attention, WithoutKeysIsZero) {
+  const Array q = normal_array({1, 4, 3, 8}, 1, DType::f16),
+              sinks = normal_array({4}, 2, DType::f16);
+  const Array none = normal_array({1, 2, 0, 8}, 1, DType::f16);
+  const Array some = normal_array({1, 2, 5, 8}, 1, DType::f16);
+  const Array mask = normal_array({3, 0}, 1, DType::f16);
+  const std::vector<AttentionOptions> all{
+      {}, {.causal = true}, {.sinks = sinks}, {.mask = mask}, {.mask = mask, .sinks = sinks}};
+  for (const Device& device : test_devices()) {
+    for (AttentionOptions o : all) {
+      const std::vector<float> zeros(96, 0.0f);
+      const Array y = scaled_dot_product_attention(q, none, none, o, device);
+      EXPECT_EQ(y.shape(), q.shape());
+      EXPECT_EQ(y.dtype(), DType::f16);
+      EXPECT_EQ(floats_of(y), zeros);
+      o.kv_length = 0;
+      EXPECT_EQ(floats_of(scaled_dot_product_attention(q, some, some, o, device)), zeros);
+    }
+  }
+}
+
 TEST(Attention, RefusesWrongArgumentsAndLaunchesNothing) {
   const Operands x = operands({1, 4, 2, 3, 5, 8, 8});
   const AttentionOptions o;
@@ -180,7 +201,6 @@ TEST(Attention, RefusesWrongArgumentsAndLaunchesNothing) {
   attend(normal_array({2, 4, 3, 8}, 1), x.k, x.v);
   attend(normal_array({1, 4, 3, 9}, 1), x.k, x.v);
   attend(x.q, x.k, normal_array({1, 2, 6, 8}, 1));
-  attend(x.q, normal_array({1, 2, 0, 8}, 1), normal_array({1, 2, 0, 8}, 1));
   attend(Array::from(std::vector<std::int32_t>(96), {1, 4, 3, 8}), x.k, x.v);
   EXPECT_EQ(scaled_dot_product_attention(normal_array({1, 4, 0, 8}, 1), x.k, x.v, o).shape(),
             (Shape{1, 4, 0, 8}));

@@ -134,6 +134,44 @@ TEST(Rope, ByTableAndInEitherLayoutHasTheSameBits) {
     }
 }
 
+TEST(Rope, OneOffsetServesTheWholeBatch) {
+  const Array x = normal_array({3, 2, 5, 16}, 7);
+  for (const Device& device : test_devices())
+    EXPECT_EQ(bits_of(rope(x, {.dims = 16, .offsets = std::vector<std::int64_t>{11}}, device)),
+              bits_of(rope(x, {.dims = 16, .offset = 11}, device)));
+}
+
+TEST(LayerNorm, ABiasAloneWidensNothing) {
+  for (const Device& device : test_devices()) {
+    for (const DType x : {DType::f32, DType::f16, DType::bf16}) {
+      for (const DType b : {DType::f32, DType::f16, DType::bf16}) {
+        const Array rows = normal_array({5, 33}, 1, x), bias = normal_array({33}, 2, b);
+        const Array weight = normal_array({33}, 3, x);
+        const Array got = layer_norm(rows, {}, bias, 1e-5f, device);
+        EXPECT_EQ(got.dtype(), x);
+        EXPECT_EQ(bits_of(got),
+                  bits_of(layer_norm(rows, {}, cast(bias, x, device), 1e-5f, device)));
+        EXPECT_EQ(layer_norm(rows, weight, bias, 1e-5f, device).dtype(), promote(x, b));
+      }
+    }
+  }
+}
+
+TEST(Softmax, TakesScalarsAndIntegers) {
+  const Array words = Array::from(std::vector<std::uint8_t>{1, 2, 3, 3, 0, 9}, {2, 3});
+  for (const Device& device : test_devices()) {
+    const Array one = softmax(Array(3.0f), device);
+    EXPECT_EQ(one.shape(), Shape{});
+    EXPECT_EQ(one.item<float>(), 1.0f);
+    EXPECT_EQ(softmax(cast(Array(3.0f), DType::bf16, device), device).dtype(), DType::bf16);
+    for (const DType dtype : {DType::u8, DType::u32, DType::i32}) {
+      const Array y = softmax(cast(words, dtype, device), device);
+      EXPECT_EQ(y.dtype(), DType::f32);
+      EXPECT_EQ(bits_of(y), bits_of(softmax(cast(words, DType::f32, device), device)));
+    }
+  }
+}
+
 TEST(TransformerOps, GiveTheSameBitsOnEveryDevice) {
   const Array x = normal_array({7, 333}, 8), w = normal_array({333}, 9);
   expect_same_bits([&] { return rms_norm(x, w, 1e-5f); });

@@ -29,14 +29,16 @@ struct LayerNormOptions {
 /// bias, rounded (MLX's fast.layer_norm). The variance is the population's: the mean of (x -
 /// mean)^2.
 ///
-/// x: [..., n] float; weight, bias: [n] float or absent. Result: x.shape in the promoted dtype.
-/// Computed in f32; both sums are 16 chains by i mod 16 and a fixed tree.
+/// x: [..., n] float; weight, bias: [n] float or absent. Result: x.shape in the promoted dtype, but
+/// without a weight in x's, whatever the bias is, which is rounded to that first. Computed in f32;
+/// both sums are 16 chains by i mod 16 and a fixed tree.
 Array layer_norm(const Array& x, const std::optional<Array>& weight,
                  const std::optional<Array>& bias, float eps, StreamOrDevice s = {});
 
 /// exp(x - max) / sum(exp(x - max)) along the last axis.
 ///
-/// x: [..., n] float, at least one axis. Result: as x. Summed in f32 (what MLX calls precise; its
+/// x: [..., n] of any dtype, integers as f32; a scalar counts as a row of one. Result: x.shape, of
+/// x's dtype or f32. Summed in f32 (what MLX calls precise; its
 /// other form sums in x's dtype) in 16 chains by i mod 16 and a fixed tree, rounded once. A row of
 /// -infinity, or with a NaN or +infinity, gives NaN.
 Array softmax(const Array& x, StreamOrDevice s = {});
@@ -67,14 +69,14 @@ struct RopeOptions {
   double scale = 1.0;       ///< multiplies positions
   std::int64_t offset = 0;  ///< position of the first row
   AttentionLayout layout = AttentionLayout::bhtd;
-  /// Instead of offset, one per entry of x's first axis (MLX's array of offsets).
+  /// Instead of offset, one per entry of x's first axis, or one for all (MLX's array of offsets).
   std::optional<std::vector<std::int64_t>> offsets = {};
 };
 /// Rotary position embedding. x: rank >= 3, [..., heads, time, dim] (bhtd) or [..., time, heads,
 /// dim] (bthd), float. Result: as x.
 ///
 /// Throws ArgumentError for other dims, when not exactly one of base and periods is given, and when
-/// offsets are given with an offset or their number is not x.shape(0).
+/// offsets are given with an offset or their number is neither 1 nor x.shape(0).
 Array rope(const Array& x, const RopeOptions& options, StreamOrDevice s = {});
 
 /// Precomputed cos and sin for positions [0, positions): what a model keeps so that a decode step
@@ -169,6 +171,7 @@ struct AttentionOptions {
 ///
 /// A row that may see no key (causal, window, u8 mask) gives the mean of all values, or 0 with a
 /// sink. A float mask of -infinity for all keys gives NaN, or 0 with a sink. NaN scores give NaN.
+/// Without any keys (Lk 0) the result is 0.
 /// Throws ArgumentError when shapes do not fit, the mask or sinks would widen the result, window is
 /// not positive or given without causal, or kv_length is not within [0, Lk].
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
