@@ -55,10 +55,10 @@ Array gather_qmm(const Array& x, const QuantizedWeight& w, const GatherIndices& 
 Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                  const std::optional<Array>& biases, const std::optional<Array>& lhs_indices,
                  const std::optional<Array>& rhs_indices, bool transpose,
-                 std::optional<int> group_size, std::optional<int> bits, QuantizationMode mode,
+                 std::optional<int> group_size, std::optional<int> bits, const ModeOrName& mode,
                  bool sorted_indices, const std::optional<Array>& global_scale, StreamOrDevice s) {
   const QuantizedWeight weight =
-      loose_weight(w, scales, biases, {mode, group_size, bits}, global_scale, op);
+      loose_weight(w, scales, biases, {mode.resolve(op), group_size, bits}, global_scale, op);
   const QmmOptions options{.transpose = transpose};
   if (!lhs_indices && !rhs_indices)
     return quantized_matmul(x, w, scales, biases, transpose, group_size, bits, mode, global_scale,

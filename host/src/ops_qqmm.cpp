@@ -83,9 +83,10 @@ Array qqmm(const Array& x, const QuantizedWeight& w, const std::optional<Array>&
 
 // MLX's own signature. NOLINTNEXTLINE(readability-function-size)
 Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
-           std::optional<int> group_size, std::optional<int> bits, QuantizationMode mode,
+           std::optional<int> group_size, std::optional<int> bits, const ModeOrName& mode_or_name,
            const std::optional<Array>& global_scale_x, const std::optional<Array>& global_scale_w,
            StreamOrDevice s) {
+  const QuantizationMode mode = mode_or_name.resolve(op);
   const QuantizationParams params{mode, group_size, bits};
   check_mode(mode);
   check_scales(global_scale_x, global_scale_w, mode);

@@ -52,10 +52,10 @@ Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOption
 Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
                        const std::optional<Array>& biases, bool transpose,
                        std::optional<int> group_size, std::optional<int> bits,
-                       QuantizationMode mode, const std::optional<Array>& global_scale,
+                       const ModeOrName& mode, const std::optional<Array>& global_scale,
                        StreamOrDevice s) {
   const QuantizedWeight weight =
-      loose_weight(w, scales, biases, {mode, group_size, bits}, global_scale, op);
+      loose_weight(w, scales, biases, {mode.resolve(op), group_size, bits}, global_scale, op);
   return run(x, weight, {.transpose = transpose}, false, s);
 }
 

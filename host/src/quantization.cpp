@@ -24,7 +24,10 @@ constexpr std::array<ModeDefaults, 4> modes{{{QuantizationMode::affine, "affine"
                                              {QuantizationMode::nvfp4, "nvfp4", 16, 4}}};
 
 const ModeDefaults& defaults_of(QuantizationMode mode) {
-  return modes.at(static_cast<std::size_t>(mode));
+  const auto at = static_cast<std::size_t>(mode);
+  require(at < modes.size(), "quantization mode", "there is no mode of number ",
+          static_cast<int>(mode));
+  return modes[at];
 }
 
 /// The same axis-0 blocks one below the other, as host bytes.

@@ -73,7 +73,7 @@ void check_global_scale(const std::optional<Array>& global_scale, const Quantiza
   require(global_scale->dtype() == DType::f32, op, "global_scale must be f32, not ",
           global_scale->dtype());
   const bool fits =
-      global_scale->rank() <= 1 && (global_scale->size() == 1 || global_scale->size() == matrices);
+      global_scale->size() == 1 || (global_scale->rank() == 1 && global_scale->size() == matrices);
   require(fits, op, "global_scale must be one number, or one for each of ", matrices,
           " matrices; its shape is ", global_scale->shape());
 }

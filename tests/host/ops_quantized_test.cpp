@@ -148,7 +148,7 @@ TEST(Dequantize, DeviceAndHostHaveTheSameBits) {
           SCOPED_TRACE(join(device.info().selector, ' ', params.mode, ' ', stored, ' ', result));
           const DType arithmetic = q.biases ? stored : result;
           EXPECT_TRUE(same(dequantize(q, params, result, device),
-                           dequantize_on_host(q, params, arithmetic, result, {})));
+                           dequantize_on_host(q, params, {arithmetic, arithmetic}, result, {})));
         }
       }
 }
@@ -180,6 +180,46 @@ TEST(Dequantize, TakesBiasesThatBroadcastAndMixedTypes) {
     EXPECT_EQ(values[32], 12.0f);
     EXPECT_EQ(values[64], 23.0f);
     EXPECT_EQ(values[96], 24.0f);
+  }
+}
+
+TEST(Dequantize, RoundsTheProductToTheTypeOfTheScales) {
+  // 3 * 1.0078125 = 3.0234375 lies between two bf16; 3 * 1.0009765625 between two f16.
+  const Array packed = Array::from(std::vector<std::uint32_t>(4, 0x33333333), {1, 4});
+  const Array zero = Array::from(std::vector<float>{0}, {1, 1});
+  const Array coarse = float_array({1.0078125f}, {1, 1}, DType::bf16);
+  const Array fine = float_array({1.0009765625f}, {1, 1}, DType::f16);
+  const Array wide_bias = Array::from(std::vector<float>{0x1p-12f}, {1, 1});
+  for (const Device& device : test_devices()) {
+    const auto first = [&](const Array& scales, const Array& biases) {
+      return floats_of(dequantize(packed, scales, biases, 32, 4, "affine", {}, {}, device)).front();
+    };
+    EXPECT_EQ(first(coarse, zero), 3.03125f);
+    EXPECT_EQ(first(fine, zero), 3.00390625f);
+    EXPECT_EQ(first(fine, wide_bias), 3.00390625f + 0x1p-12f);
+    EXPECT_EQ(first(cast(fine, DType::f32, device), zero), 3.0029296875f);
+    const QuantizedWeight w(packed, coarse, zero, affine4);
+    const Array row = Array::from(std::vector<std::int32_t>{0}, {1});
+    EXPECT_EQ(floats_of(gather_dequantize(row, w, {}, device)).front(), 3.03125f);
+    EXPECT_EQ(floats_of(gather_dequantize(row, w, DType::f32, device)).front(), 3.0234375f);
+  }
+}
+
+TEST(Dequantize, MixedTypesHaveTheSameBitsOnDevicesAndHost) {
+  const QuantizationParams params{QuantizationMode::affine, 32, 6};
+  const std::array types{DType::f32, DType::f16, DType::bf16};
+  for (const DType s : types) {
+    for (const DType b : types) {
+      const QuantizedArrays w{random_weight(7, 128, {params, DType::f32}, 1).packed(),
+                              float_array(normals(28, 2), {7, 4}, s),
+                              float_array(normals(28, 3), {7, 4}, b)};
+      for (const DType to : types) {
+        const Array wanted = dequantize_on_host(w, params, {s, promote(s, b)}, to, {});
+        for (const Device& device : test_devices())
+          EXPECT_TRUE(same(dequantize(w, params, to, device), wanted))
+              << device.info().selector << ' ' << s << ' ' << b << ' ' << to;
+      }
+    }
   }
 }
 
@@ -326,12 +366,40 @@ TEST(QuantizedMatmul, LooseSpellingIsCheckedAsMlxChecks) {
                             params.mode);
   };
   EXPECT_TRUE(same(loose(w.packed(), w.biases(), affine4), quantized_matmul(x, w)));
+  const auto named = [&](const char* mode) {
+    return quantized_matmul(x, w.packed(), w.scales(), w.biases(), true, 32, 4, mode);
+  };
+  EXPECT_TRUE(same(named("affine"), quantized_matmul(x, w)));
+  EXPECT_THROW(named("Affine"), ArgumentError);
   EXPECT_THROW(loose(w.packed(), {}, affine4), ArgumentError);
   EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::affine, 64, 4}), ArgumentError);
   EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::affine, 32, 8}), ArgumentError);
   EXPECT_THROW(loose(w.packed(), w.biases(), {QuantizationMode::mxfp4, 32, 4}), ArgumentError);
   EXPECT_THROW(loose(x, w.biases(), affine4), ArgumentError);
   EXPECT_THROW(loose(w.packed().reshape({2, 2, 16}), w.biases(), affine4), ArgumentError);
+}
+
+TEST(LooseSpelling, TakesModesByNameAndAffineWithoutOne) {
+  const Array dense = Array::from(normals(count(4, 64), 5), {1, 4, 64});
+  const Array x = Array::from(normals(count(3, 64), 6), {1, 3, 64});
+  const Array zero = Array::from(std::vector<std::uint8_t>{0}, {1});
+  for (const Device& device : test_devices()) {
+    const QuantizedArrays a = quantize(dense, 64, 4, "affine", {}, device);
+    EXPECT_TRUE(same(dequantize(a.packed, a.scales, a.biases),
+                     dequantize(a.packed, a.scales, a.biases, 64, 4, "affine", {}, {}, device)));
+    const QuantizedWeight w(a.packed, a.scales, a.biases, {});
+    EXPECT_TRUE(same(gather_qmm(x, a.packed, a.scales, a.biases, {}, zero, true, {}, {}, "affine",
+                                false, {}, device),
+                     gather_qmm(x, w, {.rhs = zero}, {}, device)));
+    const QuantizedArrays f = quantize(dense.reshape({4, 64}), {}, {}, "mxfp8", {}, device);
+    const QuantizedWeight v(f.packed, f.scales, {}, {QuantizationMode::mxfp8});
+    EXPECT_TRUE(
+        same(qqmm(x, f.packed, f.scales, {}, {}, "mxfp8", {}, {}, device), qqmm(x, v, {}, device)));
+    EXPECT_THROW((void)qqmm(x, f.packed, f.scales, {}, {}, "mxfp9", {}, {}, device), ArgumentError);
+    EXPECT_THROW((void)gather_qmm(x, a.packed, a.scales, a.biases, {}, zero, true, {}, {}, "",
+                                  false, {}, device),
+                 ArgumentError);
+  }
 }
 
 TEST(QuantizedMatmul, ThreadsShareOnePreparedWeight) {

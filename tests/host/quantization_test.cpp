@@ -26,6 +26,17 @@ TEST(QuantizationMode, HasExactLowerCaseNames) {
   EXPECT_EQ(join(QuantizationMode::mxfp8), "mxfp8");
 }
 
+TEST(QuantizationMode, ANumberThatIsNoModeIsRefused) {
+  for (const int number : {7, 4, -1}) {
+    const auto mode = static_cast<QuantizationMode>(number);
+    EXPECT_THROW((void)to_string(mode), ArgumentError);
+    EXPECT_THROW((void)QuantizationParams{mode}.group(), ArgumentError);
+    EXPECT_THROW((void)QuantizationParams{mode}.bit_count(), ArgumentError);
+    EXPECT_THROW(check_supported({mode}, "test"), ArgumentError);
+    EXPECT_THROW(ModeOrName{mode}, ArgumentError);
+  }
+}
+
 TEST(QuantizationParams, DefaultsBelongToTheMode) {
   EXPECT_EQ(QuantizationParams{}.group(), 64);
   EXPECT_EQ(QuantizationParams{}.bit_count(), 4);
@@ -86,6 +97,7 @@ TEST(QuantizedWeight, MayBeAStackWithAGlobalScaleEach) {
   EXPECT_EQ(w.in_features(), 128);
   EXPECT_NO_THROW(stack(zeros(DType::f32, {1})));
   EXPECT_NO_THROW(stack(zeros(DType::f32, Shape{})));
+  EXPECT_NO_THROW(stack(zeros(DType::f32, {1, 1, 1})));
   EXPECT_THROW(stack(zeros(DType::f32, {2})), ArgumentError);
   EXPECT_THROW(stack(zeros(DType::f32, {3, 1})), ArgumentError);
   EXPECT_THROW(stack(zeros(DType::f16, {3})), ArgumentError);

@@ -53,7 +53,7 @@ Array quantized_matmul(const Array& x, const QuantizedWeight& w, const QmmOption
 Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
                        const std::optional<Array>& biases, bool transpose = true,
                        std::optional<int> group_size = {}, std::optional<int> bits = {},
-                       QuantizationMode mode = QuantizationMode::affine,
+                       const ModeOrName& mode = QuantizationMode::affine,
                        const std::optional<Array>& global_scale = {}, StreamOrDevice s = {});
 
 /// Which matrices gather_qmm multiplies.
@@ -80,7 +80,7 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                  const std::optional<Array>& biases, const std::optional<Array>& lhs_indices = {},
                  const std::optional<Array>& rhs_indices = {}, bool transpose = true,
                  std::optional<int> group_size = {}, std::optional<int> bits = {},
-                 QuantizationMode mode = QuantizationMode::affine, bool sorted_indices = false,
+                 const ModeOrName& mode = QuantizationMode::affine, bool sorted_indices = false,
                  const std::optional<Array>& global_scale = {}, StreamOrDevice s = {});
 
 /// y = xq W^T with xq = x quantized to the weight's format and back: mxfp4, mxfp8 or nvfp4.
@@ -99,7 +99,7 @@ Array qqmm(const Array& x, const QuantizedWeight& w,
 // NOLINTNEXTLINE(readability-function-size)
 Array qqmm(const Array& x, const Array& w, const std::optional<Array>& scales,
            std::optional<int> group_size = {}, std::optional<int> bits = {},
-           QuantizationMode mode = QuantizationMode::nvfp4,
+           const ModeOrName& mode = QuantizationMode::nvfp4,
            const std::optional<Array>& global_scale_x = {},
            const std::optional<Array>& global_scale_w = {}, StreamOrDevice s = {});
 

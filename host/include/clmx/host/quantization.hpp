@@ -11,9 +11,18 @@
 
 namespace clmx {
 
-/// MLX's quantization modes: affine (bits 1, 2, 3, 4, 5, 6, 8; group_size 32, 64, 128, and 16,
-/// which MLX lacks and GGUF has), mxfp4, mxfp8 and nvfp4 (bits and group_size of the mode only).
-enum class QuantizationMode { affine, mxfp4, mxfp8, nvfp4 };
+/// MLX's quantization modes. The floating modes have the bits and group_size of the mode only, and
+/// no biases: where an op takes or returns biases, there they are absent. What the numbers are and
+/// how they are packed: docs/formats.md.
+enum class QuantizationMode {
+  affine,  ///< integer codes, code * scale + bias, scale and bias floats of the group. Bits 1, 2,
+           ///< 3, 4, 5, 6, 8; group_size 32, 64, 128, and 16, which MLX lacks and GGUF has
+  mxfp4,   ///< E2M1 elements (4-bit floats: sign, 2 bits of exponent, 1 of mantissa); 32 of them
+           ///< share a scale, an 8-bit exponent (E8M0: the power of two 2^(byte - 127)). Made for
+           ///< models that were trained in it; for others 4-bit affine usually is more accurate
+  mxfp8,   ///< E4M3 elements (8-bit floats), 32 of them with an E8M0 scale
+  nvfp4    ///< E2M1 elements, 16 of them with an E4M3 scale; one f32 global_scale for all, or none
+};
 std::string_view to_string(QuantizationMode mode);
 std::ostream& operator<<(std::ostream& out, QuantizationMode mode);
 /// Exact lower-case names. Throws ArgumentError on any other, naming op.
@@ -53,7 +62,7 @@ class QuantizedWeight {
  public:
   /// packed: u32 [..., out, in * bits / 32]; scales: [..., out, in / group_size], float (affine) or
   /// u8 (floating modes); biases: as scales, in affine mode only. global_scale: f32, in nvfp4 only,
-  /// of shape [] or [1] or one per matrix of the stack; a group's scale then is scale *
+  /// one number of any shape or [matrices of the stack]; a group's scale then is scale *
   /// (global_scale / 2688), both in f32. Throws ArgumentError otherwise.
   QuantizedWeight(Array packed, Array scales, std::optional<Array> biases,
                   const QuantizationParams& params, std::optional<Array> global_scale = {});
