@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <concepts>
 #include <cstring>
+#include <limits>
 
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/opencl_interop.hpp"
@@ -67,10 +70,58 @@ TEST(ArrayData, ItemWantsOneElementAndTheDtype) {
   EXPECT_THROW((void)Array(1.0f).item<std::int32_t>(), ArgumentError);
 }
 
-TEST(ArrayData, AsArrayGivesTheElements) {
+TEST(ArrayData, AsArrayGivesTheElementsInAnyDtype) {
   const Array array = Array::from(counting(6), Shape{2, 3});
   EXPECT_EQ(array.as_array<float>(), counting(6));
-  EXPECT_THROW((void)array.as_array<std::uint32_t>(), ArgumentError);
+  EXPECT_EQ(array.as_array<std::uint32_t>(), (std::vector<std::uint32_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(array.rows(1, 2).as_array<std::uint8_t>(), (std::vector<std::uint8_t>{3, 4, 5}));
+  EXPECT_THROW((void)array.to_vector<std::uint32_t>(), ArgumentError);
+  EXPECT_TRUE(Array().as_array<std::int32_t>().empty());
+}
+
+template <Element T>
+void expect_cast(const Array& array, const Device& device) {
+  const Array cast_there = cast(array, DTypeOf<T>::value, device);
+  const std::vector<T> wanted = cast_there.to_vector<T>(), got = array.as_array<T>();
+  ASSERT_EQ(got.size(), wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if constexpr (!std::integral<T>) {
+      const auto a = static_cast<float>(got[i]), b = static_cast<float>(wanted[i]);
+      EXPECT_TRUE((std::isnan(a) && std::isnan(b)) ||
+                  (a == b && std::signbit(a) == std::signbit(b)))
+          << a << ' ' << b;
+    } else {
+      EXPECT_EQ(got[i], wanted[i]);
+    }
+  }
+}
+
+TEST(ArrayData, AsArrayConvertsAsCastDoes) {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const Array wide = Array::from(
+      std::vector<float>{
+          0.0f,          -0.0f,          1.5f,  -1.5f,         2.9999f,       255.0f,
+          255.9f,        256.0f,         -0.9f, 65519.0f,      65520.0f,      2147483520.0f,
+          2147483648.0f, -2147483648.0f, -3e9f, 4294967040.0f, 4294967296.0f, 1e30f,
+          inf,           -inf,           NAN,   1.00390625f,   1.01171875f,   16777216.0f},
+      Shape{24});
+  const Array whole = Array::from(
+      std::vector<std::int32_t>{0, 1, -1, 255, 256, -129, 16777217, 2147483647, -2147483647},
+      Shape{9});
+  for (const Device& device : test_devices()) {
+    SCOPED_TRACE(device.info().selector);
+    for (const DType from :
+         {DType::f32, DType::f16, DType::bf16, DType::i32, DType::u32, DType::u8}) {
+      SCOPED_TRACE(from);
+      const Array array = cast(is_float(from) ? wide : whole, from, device);
+      expect_cast<float>(array, device);
+      expect_cast<Half>(array, device);
+      expect_cast<BFloat16>(array, device);
+      expect_cast<std::uint8_t>(array, device);
+      expect_cast<std::uint32_t>(array, device);
+      expect_cast<std::int32_t>(array, device);
+    }
+  }
 }
 
 TEST(ArrayData, WithoutACopyItIsTheHostsOwnBytesAlsoOfAView) {

@@ -96,10 +96,15 @@ class Array {
     read(std::as_writable_bytes(std::span<T>(values)));
     return values;
   }
-  /// The same under mlx-swift's name.
+  /// All elements as T, as mlx-swift's asArray gives them. Of another dtype they are converted by
+  /// the host as by cast: floats round to nearest even; float to integer truncates and saturates,
+  /// NaN gives 0; integer to integer keeps the low bits.
   template <Element T>
   std::vector<T> as_array() const {
-    return to_vector<T>();
+    if (dtype_ == DTypeOf<T>::value) return to_vector<T>();
+    std::vector<T> values(static_cast<std::size_t>(size()));
+    convert(std::as_writable_bytes(std::span<T>(values)), DTypeOf<T>::value);
+    return values;
   }
   template <Element T>
   HostView<T> map() const {
@@ -133,6 +138,7 @@ class Array {
   Array(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype, std::int64_t offset);
   void check_dtype(DType wanted, const char* op) const;
   void read_one(void* value, DType wanted) const;
+  void convert(std::span<std::byte> to, DType wanted) const;
 
   std::shared_ptr<Storage> storage_;
   Shape shape_;
