@@ -1,6 +1,8 @@
 #include "case_data.hpp"
 
 #include <cmath>
+#include <concepts>
+#include <limits>
 #include <numbers>
 
 #include "clmx/devices/error.hpp"
@@ -33,13 +35,22 @@ double value_of(Data data, DType dtype, Random& random) {
   return 0.0;
 }
 
+template <std::integral T>
+T whole(double value, DType dtype) {
+  // Also of what is not a number.
+  if (!(value >= static_cast<double>(std::numeric_limits<T>::min()) &&
+        value <= static_cast<double>(std::numeric_limits<T>::max()) && value == std::trunc(value)))
+    throw FormatError("values of an array", 0, join(value, " is no ", dtype));
+  return static_cast<T>(value);
+}
+
 template <Element T>
 Array converted(const std::vector<double>& values, const Shape& shape) {
   std::vector<T> narrow;
   narrow.reserve(values.size());
   for (const double value : values) {
     if constexpr (std::is_integral_v<T>) {
-      narrow.push_back(static_cast<T>(value));
+      narrow.push_back(whole<T>(value, DTypeOf<T>::value));
     } else {
       narrow.push_back(T(static_cast<float>(value)));
     }

@@ -43,7 +43,8 @@ Array random_words(const Shape& shape, Random& random);
 /// Integers of any integer dtype, low .. high.
 Array random_integers(DType dtype, const Shape& shape, Random& random, std::int64_t low,
                       std::int64_t high);
-/// The given values, rounded to dtype.
+/// The given values, rounded to a float dtype. Throws FormatError for a value that an integer dtype
+/// does not hold.
 Array array_of(const std::vector<double>& values, DType dtype, const Shape& shape);
 
 /// An input maker for float arrays of the given shapes.

@@ -237,7 +237,8 @@ TEST(Golden, AnEntryThatDescribesNoInputIsAFormatError) {
   for (const char* text :
        {"f32[100000000000]", "f32[-1,64]", "f32[1.5]", "f32[4294967296,4294967296]", "f32[1e300]",
         "f32[nan,64]", "f32[1,1,1,1,1,1,1,1,1,1,64]", "nonsense", "=", "[2,64]",
-        "f32=", "f16x[2,64]"}) {
+        "f32=", "f16x[2,64]", "u8=[1e300]", "u32=[-5,nan]", "u32=[4294967296]", "i32=[-2147483649]",
+        "u8=[0.5]", "u8=256"}) {
     const Json entry{{"op", "quantize"},
                      {"inputs", {{"w", text}}},
                      {"args", Json::object()},
