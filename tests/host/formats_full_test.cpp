@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "clmx/host/ops_quantized.hpp"
 #include "host_quantize.hpp"
@@ -13,32 +14,51 @@ namespace {
 
 using namespace testing_support;
 
-/// Groups of every kind, each of random bits: arbitrary finite patterns, numbers of one binade
-/// range, subnormals, multiples of quarters (ties), equal values, huge ones.
+/// The exponents of a dtype's normal numbers, as f32 stores them.
+struct Exponents {
+  std::uint32_t least, most;
+
+  static Exponents of(DType dtype) {
+    return dtype == DType::f16 ? Exponents{113, 142} : Exponents{1, 254};
+  }
+  std::uint32_t count() const { return most - least + 1; }
+};
+
+/// Groups of every kind, each of random bits, over the range of a dtype: numbers of any exponent,
+/// of eight binades, subnormals, multiples of quarters (ties), equal values, huge ones.
 class RandomGroups {
  public:
   explicit RandomGroups(std::uint32_t seed) : random_(seed) {}
 
-  void append(std::vector<float>& values, std::size_t count) {
+  void append(std::vector<float>& values, std::size_t count, DType dtype) {
+    range_ = Exponents::of(dtype);
     const auto kind = static_cast<std::uint32_t>(random_() % 7);
-    const auto base = static_cast<std::uint32_t>(1 + random_() % 254);
+    const std::uint32_t base =
+        range_.least + static_cast<std::uint32_t>(random_() % range_.count());
     const auto scale = std::bit_cast<float>(base << 23);
     for (std::size_t i = 0; i < count; ++i) values.push_back(value(kind, base, scale, values));
   }
 
  private:
+  /// The sign and mantissa of `bits` with that exponent, at most the largest.
+  float with_exponent(std::uint32_t bits, std::uint32_t exponent) const {
+    return std::bit_cast<float>((bits & 0x807fffffu) | std::min(range_.most, exponent) << 23);
+  }
+
   float value(std::uint32_t kind, std::uint32_t base, float scale,
               const std::vector<float>& so_far) {
     const auto bits = static_cast<std::uint32_t>(random_());
     switch (kind) {
-      case 0:  // any finite pattern
-        return std::bit_cast<float>((bits & 0x7f800000u) == 0x7f800000u ? bits ^ 0x40000000u
-                                                                        : bits);
+      case 0:  // any exponent
+        return with_exponent(bits,
+                             range_.least + static_cast<std::uint32_t>(random_()) % range_.count());
       case 1:  // within eight binades
-        return std::bit_cast<float>((bits & 0x807fffffu) | std::min(254u, base + (bits >> 23 & 7u))
-                                                               << 23);
-      case 2:  // subnormal in f32
-        return std::bit_cast<float>(bits & 0x807fffffu);
+        return with_exponent(bits, base + (bits >> 23 & 7u));
+      case 2: {  // subnormal: below the least normal number
+        const auto least = std::bit_cast<float>(range_.least << 23);
+        return static_cast<float>(static_cast<double>(bits & 0x7fffffu) * 0x1p-23 *
+                                  static_cast<double>(bits >> 31 ? -least : least));
+      }
       case 3:  // ties
         return static_cast<float>(static_cast<int>(bits % 97u) - 48) * 0.25f * scale;
       case 4:  // two equal magnitudes and zeros
@@ -46,10 +66,11 @@ class RandomGroups {
       case 5:  // one value
         return so_far.empty() || bits % 8u == 0 ? scale : so_far.back();
       default:  // huge
-        return std::bit_cast<float>((bits & 0x80ffffffu) | 0x7e000000u);
+        return with_exponent(bits, range_.most - 2 + (bits >> 23 & 1u));
     }
   }
   std::mt19937 random_;
+  Exponents range_{};
 };
 
 /// Finite in dtype.
@@ -61,18 +82,32 @@ Array as_stored(std::vector<float> values, const Shape& shape, DType dtype) {
   return float_array(values, shape, dtype);
 }
 
-void compare(const QuantizationParams& params, const Device& device) {
+/// The mode's one format, or every width and group size of affine.
+std::vector<QuantizationParams> formats_of(QuantizationMode mode) {
+  if (mode != QuantizationMode::affine) return {{mode}};
+  std::vector<QuantizationParams> formats;
+  for (const int bits : {1, 2, 3, 4, 5, 6, 8})
+    for (const int group : {16, 32, 64, 128}) formats.push_back({mode, group, bits});
+  return formats;
+}
+
+/// The formats and, independently, the dtypes take turns, chunk by chunk.
+void compare(QuantizationMode mode, const Device& device) {
   constexpr std::size_t groups = 10'000'000, chunk = 100'000, per_row = 8;
   constexpr std::array dtypes{DType::f32, DType::f16, DType::bf16};
-  const auto group = static_cast<std::size_t>(params.group());
+  const std::vector<QuantizationParams> formats = formats_of(mode);
   RandomGroups random(7);
   for (std::size_t at = 0; at < groups; at += chunk) {
+    const QuantizationParams& params = formats[at / chunk % formats.size()];
+    const DType dtype = dtypes.at(at / chunk % dtypes.size());
+    const auto group = static_cast<std::size_t>(params.group());
     std::vector<float> values;
     values.reserve(chunk * group);
-    for (std::size_t i = 0; i < chunk; ++i) random.append(values, group);
+    for (std::size_t i = 0; i < chunk; ++i) random.append(values, group, dtype);
     const Shape shape{static_cast<std::int64_t>(chunk / per_row),
                       static_cast<std::int64_t>(per_row * group)};
-    const Array w = as_stored(std::move(values), shape, dtypes.at(at / chunk % dtypes.size()));
+    const Array w = as_stored(std::move(values), shape, dtype);
+    SCOPED_TRACE(join(dtype, ' ', params.bit_count(), " bits, group ", params.group()));
     const QuantizedArrays got = quantize_arrays(w, params, device);
     const QuantizedArrays wanted = quantize_on_host(w, {params});
     ASSERT_TRUE(same(got.packed, wanted.packed)) << "groups from " << at;
@@ -85,7 +120,7 @@ class TenMillionRandomGroupsFull : public testing::TestWithParam<QuantizationMod
 TEST_P(TenMillionRandomGroupsFull, HaveTheBitsOfTheHostReference) {
   for (const Device& device : test_devices()) {
     if (is_slow(device)) continue;
-    compare({GetParam()}, device);
+    compare(GetParam(), device);
   }
 }
 INSTANTIATE_TEST_SUITE_P(Every, TenMillionRandomGroupsFull,
