@@ -14,12 +14,12 @@ Embedding::Embedding(Array weight) : weight_(std::move(weight)) {
           "weight must be a float matrix, not ", weight_.dtype(), ' ', weight_.shape());
 }
 
-std::unique_ptr<Embedding> Embedding::random(std::int64_t count, std::int64_t dims,
-                                             std::uint64_t seed) {
-  const Shape shape{count, dims};
-  const float deviation = 1.0f / std::sqrt(static_cast<float>(dims));
-  return std::make_unique<Embedding>(Array::from(
-      normal_values(static_cast<std::size_t>(shape.elements()), deviation, seed), shape));
+Embedding Embedding::random(std::int64_t embedding_count, std::int64_t dimensions,
+                            std::uint64_t seed) {
+  require_positive(embedding_count, "Embedding", "embedding_count");
+  require_positive(dimensions, "Embedding", "dimensions");
+  const float deviation = 1.0f / std::sqrt(static_cast<float>(dimensions));
+  return Embedding(normal_array({embedding_count, dimensions}, deviation, seed));
 }
 
 Array Embedding::lookup(const Array& ids, std::optional<DType> dtype, StreamOrDevice s) const {
@@ -34,9 +34,34 @@ void Embedding::visit(Visitor& v) {
   v.parameter("weight", weight_);
 }
 
+std::string Embedding::describe() const {
+  return join("Embedding(embedding_count=", count(), ", dimensions=", dims(), ")");
+}
+
 std::unique_ptr<Module> Embedding::to_quantized(const QuantizationParams& params,
                                                 StreamOrDevice s) const {
-  return std::make_unique<QuantizedEmbedding>(quantize(weight_, params, s));
+  return std::make_unique<QuantizedEmbedding>(quantized(params, s));
+}
+
+QuantizedEmbedding Embedding::quantized(const QuantizationParams& params, StreamOrDevice s) const {
+  return QuantizedEmbedding(quantize(weight_, params, s));
+}
+
+QuantizedEmbedding::QuantizedEmbedding(QuantizedWeight weight) : weight_(std::move(weight)) {
+  require(weight_.batch().rank() == 0, "QuantizedEmbedding", "the weight must be a matrix, not ",
+          weight_.packed().shape());
+}
+
+QuantizedEmbedding QuantizedEmbedding::from_embedding(const Embedding& embedding,
+                                                      const QuantizationParams& params,
+                                                      StreamOrDevice s) {
+  return embedding.quantized(params, s);
+}
+
+QuantizedEmbedding QuantizedEmbedding::random(std::int64_t embedding_count, std::int64_t dimensions,
+                                              std::uint64_t seed, const QuantizationParams& params,
+                                              StreamOrDevice s) {
+  return Embedding::random(embedding_count, dimensions, seed).quantized(params, s);
 }
 
 Array QuantizedEmbedding::lookup(const Array& ids, std::optional<DType> dtype,
@@ -53,6 +78,16 @@ Array QuantizedEmbedding::project(const Array& x, std::optional<DType> dtype,
 
 void QuantizedEmbedding::visit(Visitor& v) {
   v.quantized(weight_);
+}
+
+std::string QuantizedEmbedding::describe() const {
+  return join("QuantizedEmbedding(embedding_count=", count(), ", dimensions=", dims(),
+              ", group_size=", group_size(), ", bits=", bits(), ", mode=", mode(), ")");
+}
+
+std::unique_ptr<Module> QuantizedEmbedding::to_dense(std::optional<DType> dtype,
+                                                     StreamOrDevice s) const {
+  return std::make_unique<Embedding>(dequantize(weight_, dtype, s));
 }
 
 }  // namespace clmx

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/nn/module.hpp"
 #include "strict_json.hpp"
 
 namespace clmx {
@@ -59,16 +60,39 @@ std::string read_text_if(const fs::path& path) {
   return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
 }
 
-FolderCheckpoint::FolderCheckpoint(const fs::path& folder, QuantizationConfig quantization)
-    : folder_(folder), quantization_(std::move(quantization)) {
-  for (const std::string& name : shard_names(folder)) {
-    files_.push_back(std::make_unique<SafetensorsFile>(folder / name));
-    for (const auto& [tensor, unused] : files_.back()->tensors()) {
-      if (!tensors_.emplace(tensor, files_.back().get()).second) {
-        throw FormatError((folder / name).string(), 0,
-                          "tensor " + tensor + " is in another shard too");
-      }
+FolderCheckpoint::FolderCheckpoint(const fs::path& path, QuantizationConfig quantization)
+    : path_(path), quantization_(std::move(quantization)) {
+  if (fs::is_directory(path)) {
+    for (const std::string& name : shard_names(path)) add_file(path / name);
+  } else {
+    add_file(path);
+  }
+  take_inner_names();
+}
+
+void FolderCheckpoint::add_file(const fs::path& file) {
+  files_.push_back(std::make_unique<SafetensorsFile>(file));
+  for (const auto& [tensor, unused] : files_.back()->tensors()) {
+    if (!tensors_.emplace(tensor, Place{files_.back().get(), tensor}).second) {
+      throw FormatError(file.string(), 0, "tensor " + tensor + " is in another shard too");
     }
+  }
+}
+
+// mlx-rs keeps a dense layer inside a quantized one: a.inner.weight beside a.scales.
+void FolderCheckpoint::take_inner_names() {
+  constexpr std::string_view inner = "inner.";
+  for (const std::string& name : names()) {
+    const std::size_t at = name.rfind(inner);
+    if (at == std::string::npos || (at > 0 && name[at - 1] != '.')) continue;
+    const std::string parent = name.substr(0, at), key = name.substr(at + inner.size());
+    if ((key != "weight" && key != "bias") || !has(parent + "scales")) continue;
+    if (has(parent + key)) {
+      throw FormatError(where(), 0, "holds both " + name + " and " + parent + key);
+    }
+    auto node = tensors_.extract(name);
+    node.key() = parent + key;
+    tensors_.insert(std::move(node));
   }
 }
 
@@ -78,29 +102,39 @@ std::vector<std::string> FolderCheckpoint::names() const {
   return result;
 }
 
-const TensorEntry& FolderCheckpoint::entry(const std::string& name) const {
+const FolderCheckpoint::Place& FolderCheckpoint::place(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     throw FormatError(where(), 0, "tensor " + name + " is missing");
   }
-  return found->second->at(name);
+  return found->second;
+}
+
+const TensorEntry& FolderCheckpoint::entry(const std::string& name) const {
+  const Place& at = place(name);
+  return at.file->at(at.name);
 }
 
 Array FolderCheckpoint::array(const std::string& name) const {
-  entry(name);
-  return tensors_.at(name)->array(name);
+  const Place& at = place(name);
+  return at.file->array(at.name);
+}
+
+std::optional<Array> FolderCheckpoint::array_if(const std::string& name) const {
+  return has(name) ? std::optional(array(name)) : std::nullopt;
 }
 
 QuantizationConfig::Stored FolderCheckpoint::stored(const std::string& path) const {
   QuantizationConfig::Stored result;
-  if (!has(path + ".scales")) return result;
-  const TensorEntry& packed = entry(path + ".weight");
-  const TensorEntry& scales = entry(path + ".scales");
-  if (packed.type != "U32" || packed.shape.size() != 2 || scales.shape.size() != 2) {
+  if (!has(join_path(path, "scales"))) return result;
+  const TensorEntry& packed = entry(join_path(path, "weight"));
+  const TensorEntry& scales = entry(join_path(path, "scales"));
+  if (packed.type != "U32" || packed.shape.size() < 2 ||
+      scales.shape.size() != packed.shape.size()) {
     throw FormatError(where(), packed.file_offset,
                       "tensor " + path + ".weight is not a quantized matrix");
   }
-  return {true, scales.type == "U8", packed.shape[1], scales.shape[1]};
+  return {true, scales.type == "U8", packed.shape.back(), scales.shape.back()};
 }
 
 std::optional<QuantizedWeight> FolderCheckpoint::quantized(const std::string& path,
@@ -109,12 +143,20 @@ std::optional<QuantizedWeight> FolderCheckpoint::quantized(const std::string& pa
     const auto params = quantization_.at(path, stored(path), in_features);
     if (!params) return std::nullopt;
     check_supported(*params, path);
-    std::optional<Array> biases;
-    if (has(path + ".biases")) biases = array(path + ".biases");
-    return QuantizedWeight(array(path + ".weight"), array(path + ".scales"), biases, *params);
+    return QuantizedWeight(array(join_path(path, "weight")), array(join_path(path, "scales")),
+                           array_if(join_path(path, "biases")), *params,
+                           array_if(join_path(path, "global_scale")));
   } catch (const ArgumentError& error) {
     throw FormatError(where(), 0, "tensor " + path + ".weight: " + error.what());
   }
+}
+
+std::unique_ptr<Checkpoint> open_checkpoint(const fs::path& path) {
+  QuantizationConfig quantization;
+  const fs::path config = path / "config.json";
+  const std::string text = fs::is_directory(path) ? read_text_if(config) : std::string();
+  if (!text.empty()) quantization = parse_quantization(text, config.string());
+  return std::make_unique<FolderCheckpoint>(path, std::move(quantization));
 }
 
 }  // namespace clmx

@@ -12,13 +12,13 @@
 namespace clmx {
 
 /// An MLX folder: model.safetensors, or the shards that model.safetensors.index.json names, or
-/// every model*.safetensors there is.
+/// every model*.safetensors there is. Or one .safetensors file. See open_checkpoint.
 class FolderCheckpoint final : public Checkpoint {
  public:
   /// Throws FormatError when there is no such file or two files hold a tensor of the same name.
-  FolderCheckpoint(const std::filesystem::path& folder, QuantizationConfig quantization);
+  FolderCheckpoint(const std::filesystem::path& path, QuantizationConfig quantization);
 
-  std::string where() const override { return folder_.string(); }
+  std::string where() const override { return path_.string(); }
   std::vector<std::string> names() const override;
   bool has(const std::string& name) const override { return tensors_.contains(name); }
   Array array(const std::string& name) const override;
@@ -26,13 +26,22 @@ class FolderCheckpoint final : public Checkpoint {
                                            std::int64_t in_features) const override;
 
  private:
+  /// A tensor's file and its name there.
+  struct Place {
+    const SafetensorsFile* file;
+    std::string name;
+  };
+  void add_file(const std::filesystem::path& file);
+  void take_inner_names();
   QuantizationConfig::Stored stored(const std::string& path) const;
+  const Place& place(const std::string& name) const;
   const TensorEntry& entry(const std::string& name) const;
+  std::optional<Array> array_if(const std::string& name) const;
 
-  std::filesystem::path folder_;
+  std::filesystem::path path_;
   QuantizationConfig quantization_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
-  std::map<std::string, const SafetensorsFile*> tensors_;
+  std::map<std::string, Place> tensors_;
 };
 
 /// The whole of a small text file; empty when there is none. Throws FormatError when it is larger

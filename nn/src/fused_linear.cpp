@@ -44,7 +44,10 @@ FusedLinear::FusedLinear(const std::vector<Slot<LinearLayer>*>& layers) {
   std::vector<QuantizedWeight> weights;
   for (const Slot<LinearLayer>* slot : layers) {
     const QuantizedLinear* part = quantized(*slot);
-    if (part == nullptr || (!parts.empty() && !alike(*parts.front(), *part))) return;
+    // A global scale is of one matrix: joined rows would have several.
+    if (part == nullptr || part->weight().global_scale() ||
+        (!parts.empty() && !alike(*parts.front(), *part)))
+      return;
     parts.push_back(part);
     weights.push_back(part->weight());
   }
@@ -59,6 +62,12 @@ FusedLinear::FusedLinear(const std::vector<Slot<LinearLayer>*>& layers) {
     layers[i]->replace(std::move(view));
     begin = end;
   }
+}
+
+FusedLinear FusedLinear::over(std::vector<const Slot<LinearLayer>*> copies) const {
+  FusedLinear result(*this);
+  if (whole_) result.slots_ = std::move(copies);
+  return result;
 }
 
 bool FusedLinear::usable() const {

@@ -15,6 +15,8 @@ class FusedLinear {
   FusedLinear() = default;
   /// Joins the layers when all are quantized alike; otherwise stays unusable.
   explicit FusedLinear(const std::vector<Slot<LinearLayer>*>& layers);
+  /// The same over copies of the layers, which share the joined rows.
+  FusedLinear over(std::vector<const Slot<LinearLayer>*> copies) const;
   /// Whether the layers are still those that were joined: loading or quantizing may replace them.
   bool usable() const;
   /// x: [..., in]. Result: [..., sum of out].

@@ -21,10 +21,10 @@ void LanguageModel::place(Placement placement) {
             entry.pattern, "'; the parts are ", all.front(),
             ", model.layers.N.self_attn and .mlp, ", "model.norm and lm_head");
   }
-  placement_ = std::move(placement);
+  placement_ = std::make_shared<const Placement>(std::move(placement));
   placed_.clear();
-  if (placement_.empty()) return;
-  for (const std::string& part : all) placed_.push_back(placement_.find(part));
+  if (placement_->empty()) return;
+  for (const std::string& part : all) placed_.push_back(placement_->find(part));
 }
 
 Array LanguageModel::forward(std::span<const std::int32_t> tokens, ModelCache& cache,

@@ -26,15 +26,16 @@ Linear::Linear(Array weight, std::optional<Array> bias)
   check_bias(bias_, weight_.shape(0), "Linear");
 }
 
-std::unique_ptr<Linear> Linear::random(std::int64_t in, std::int64_t out, std::uint64_t seed,
-                                       bool bias) {
-  const Shape shape{out, in};
-  const float bound = 1.0f / std::sqrt(static_cast<float>(in));
-  Array weight =
-      Array::from(uniform_values(static_cast<std::size_t>(shape.elements()), bound, seed), shape);
-  std::optional<Array> zeros;
-  if (bias) zeros = Array::from(std::vector<float>(static_cast<std::size_t>(out)), Shape{out});
-  return std::make_unique<Linear>(std::move(weight), std::move(zeros));
+Linear Linear::random(std::int64_t input_dims, std::int64_t output_dims, std::uint64_t seed,
+                      bool bias) {
+  require_positive(input_dims, "Linear", "input_dims");
+  require_positive(output_dims, "Linear", "output_dims");
+  const Shape shape{output_dims, input_dims};
+  const float bound = 1.0f / std::sqrt(static_cast<float>(input_dims));
+  Array weight = uniform_array(shape, bound, seed);
+  const std::vector<float> zeros(bias ? static_cast<std::size_t>(output_dims) : 0);
+  if (!bias) return Linear(std::move(weight));
+  return Linear(std::move(weight), Array::from(zeros, {output_dims}));
 }
 
 Array Linear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
@@ -48,9 +49,18 @@ void Linear::visit(Visitor& v) {
   v.optional_parameter("bias", bias_);
 }
 
+std::string Linear::describe() const {
+  return join("Linear(input_dims=", in_features(), ", output_dims=", out_features(),
+              ", bias=", bias_ ? "true" : "false", ")");
+}
+
 std::unique_ptr<Module> Linear::to_quantized(const QuantizationParams& params,
                                              StreamOrDevice s) const {
-  return std::make_unique<QuantizedLinear>(quantize(weight_, params, s), bias_);
+  return std::make_unique<QuantizedLinear>(quantized(params, s));
+}
+
+QuantizedLinear Linear::quantized(const QuantizationParams& params, StreamOrDevice s) const {
+  return QuantizedLinear(quantize(weight_, params, s), bias_);
 }
 
 QuantizedLinear::QuantizedLinear(QuantizedWeight weight, std::optional<Array> bias)
@@ -67,6 +77,28 @@ Array QuantizedLinear::product(const Array& x, std::optional<DType> dtype, Strea
 void QuantizedLinear::visit(Visitor& v) {
   v.quantized(weight_);
   v.optional_parameter("bias", bias_);
+}
+
+QuantizedLinear QuantizedLinear::from_linear(const Linear& linear, const QuantizationParams& params,
+                                             StreamOrDevice s) {
+  return linear.quantized(params, s);
+}
+
+QuantizedLinear QuantizedLinear::random(std::int64_t input_dims, std::int64_t output_dims,
+                                        std::uint64_t seed, bool bias,
+                                        const QuantizationParams& params, StreamOrDevice s) {
+  return Linear::random(input_dims, output_dims, seed, bias).quantized(params, s);
+}
+
+std::string QuantizedLinear::describe() const {
+  return join("QuantizedLinear(input_dims=", in_features(), ", output_dims=", out_features(),
+              ", bias=", bias_ ? "true" : "false", ", group_size=", group_size(), ", bits=", bits(),
+              ", mode=", mode(), ")");
+}
+
+std::unique_ptr<Module> QuantizedLinear::to_dense(std::optional<DType> dtype,
+                                                  StreamOrDevice s) const {
+  return std::make_unique<Linear>(dequantize(weight_, dtype, s), bias_);
 }
 
 }  // namespace clmx

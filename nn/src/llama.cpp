@@ -32,6 +32,11 @@ class LlamaModel final : public LanguageModel {
   std::vector<std::string> parts() const override;
   std::vector<PlacementUnit> placement_units(std::int64_t positions) override;
   void visit(Visitor& v) override;
+  std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaModel>(*this); }
+  std::string describe() const override {
+    return join("Llama(layers=", blocks_.size(), ", hidden_size=", config_.hidden_size,
+                ", vocabulary=", config_.vocabulary, ")");
+  }
 
  private:
   /// Tells the tap; where parts()[part] runs.
@@ -42,8 +47,8 @@ class LlamaModel final : public LanguageModel {
   DType dtype_;
   RopePositions rope_;
   Slot<EmbeddingLayer> embed_tokens_;
-  std::vector<std::unique_ptr<LlamaBlock>> blocks_;
-  std::unique_ptr<RMSNorm> norm_;
+  std::vector<Slot<LlamaBlock>> blocks_;
+  Slot<RMSNorm> norm_;
   Slot<LinearLayer> lm_head_;  // empty: the embedding's weights
 };
 
@@ -54,7 +59,7 @@ LlamaModel::LlamaModel(const LlamaConfig& config, Weights& weights, DType dtype)
       embed_tokens_(weights.embedding("model.embed_tokens", config.vocabulary, config.hidden_size)),
       norm_(weights.norm("model.norm", config.hidden_size, config.rms_norm_eps)) {
   for (std::int64_t i = 0; i < config.layers; ++i) {
-    blocks_.push_back(std::make_unique<LlamaBlock>(config, weights, join("model.layers.", i)));
+    blocks_.emplace_back(std::make_unique<LlamaBlock>(config, weights, join("model.layers.", i)));
   }
   if (config.tied_head) {
     weights.ignore("lm_head");
@@ -154,8 +159,8 @@ std::vector<PlacementUnit> LlamaModel::placement_units(std::int64_t positions) {
 
 void LlamaModel::visit(Visitor& v) {
   v.slot(embed_path, embed_tokens_);
-  for (std::size_t i = 0; i < blocks_.size(); ++i) v.child(layer_path(i), *blocks_[i]);
-  v.child(norm_path, *norm_);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) v.slot(layer_path(i), blocks_[i]);
+  v.slot(norm_path, norm_);
   v.slot(head_path, lm_head_);
 }
 

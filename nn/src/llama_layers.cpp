@@ -16,6 +16,14 @@ LlamaAttention::LlamaAttention(const LlamaConfig& config, Weights& weights, cons
       o_proj_(weights.linear(path + ".o_proj", config.heads * config.head_dim, config.hidden_size)),
       qkv_({&q_proj_, &k_proj_, &v_proj_}) {}
 
+LlamaAttention::LlamaAttention(const LlamaAttention& other)
+    : Module(other),
+      q_proj_(other.q_proj_),
+      k_proj_(other.k_proj_),
+      v_proj_(other.v_proj_),
+      o_proj_(other.o_proj_),
+      qkv_(other.qkv_.over({&q_proj_, &k_proj_, &v_proj_})) {}
+
 Array LlamaAttention::rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const {
   const auto& [config, table, offset, dtype, route] = step;
   const Stream& s = route.stream;
@@ -58,6 +66,13 @@ LlamaMlp::LlamaMlp(const LlamaConfig& config, Weights& weights, const std::strin
       down_proj_(weights.linear(path + ".down_proj", config.intermediate_size, config.hidden_size)),
       gate_up_({&gate_proj_, &up_proj_}) {}
 
+LlamaMlp::LlamaMlp(const LlamaMlp& other)
+    : Module(other),
+      gate_proj_(other.gate_proj_),
+      up_proj_(other.up_proj_),
+      down_proj_(other.down_proj_),
+      gate_up_(other.gate_up_.over({&gate_proj_, &up_proj_})) {}
+
 Array LlamaMlp::forward(const Array& x, const LlamaStep& step) const {
   const Route& route = step.route;
   const Stream& s = route.stream;
@@ -95,8 +110,8 @@ Array LlamaBlock::transform(const Array& x, const LlamaStep& step) const {
 void LlamaBlock::visit(Visitor& v) {
   v.child("self_attn", self_attn_);
   v.child("mlp", mlp_);
-  v.child("input_layernorm", *input_layernorm_);
-  v.child("post_attention_layernorm", *post_attention_layernorm_);
+  v.slot("input_layernorm", input_layernorm_);
+  v.slot("post_attention_layernorm", post_attention_layernorm_);
 }
 
 }  // namespace clmx

@@ -23,8 +23,11 @@ struct LlamaStep {
 class LlamaAttention final : public Module {
  public:
   LlamaAttention(const LlamaConfig& config, Weights& weights, const std::string& path);
+  LlamaAttention(const LlamaAttention& other);
   Array forward(const Array& x, KVCache& cache, const LlamaStep& step) const;
   void visit(Visitor& v) override;
+  std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaAttention>(*this); }
+  std::string describe() const override { return "LlamaAttention"; }
 
  private:
   /// Appends x's keys and values to the cache; [1, T, heads, head_dim].
@@ -38,8 +41,11 @@ class LlamaAttention final : public Module {
 class LlamaMlp final : public Module {
  public:
   LlamaMlp(const LlamaConfig& config, Weights& weights, const std::string& path);
+  LlamaMlp(const LlamaMlp& other);
   Array forward(const Array& x, const LlamaStep& step) const;
   void visit(Visitor& v) override;
+  std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaMlp>(*this); }
+  std::string describe() const override { return "LlamaMlp"; }
 
  private:
   Slot<LinearLayer> gate_proj_, up_proj_, down_proj_;
@@ -55,11 +61,13 @@ class LlamaBlock final : public Module {
   /// x + mlp(norm(x)).
   Array transform(const Array& x, const LlamaStep& step) const;
   void visit(Visitor& v) override;
+  std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaBlock>(*this); }
+  std::string describe() const override { return "LlamaBlock"; }
 
  private:
   LlamaAttention self_attn_;
   LlamaMlp mlp_;
-  std::unique_ptr<RMSNorm> input_layernorm_, post_attention_layernorm_;
+  Slot<RMSNorm> input_layernorm_, post_attention_layernorm_;
 };
 
 }  // namespace clmx

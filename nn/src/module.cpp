@@ -1,117 +1,89 @@
 #include "clmx/nn/module.hpp"
 
-#include <functional>
-#include <set>
+#include <algorithm>
 
-#include "clmx/nn/checkpoint.hpp"
+#include "path_visitor.hpp"
 
 namespace clmx {
 namespace {
 
-/// Follows children, keeping the path; subclasses see modules and parameters with it.
-class PathVisitor : public Visitor {
+/// The names of one module's own parameters.
+class OwnKeys final : public Visitor {
  public:
-  void child(std::string_view name, Module& module) override {
-    const std::string outer = path_;
-    path_ = join_path(path_, name);
-    enter(module);
-    path_ = outer;
+  explicit OwnKeys(std::vector<std::string>& keys) : keys_(keys) {}
+  void parameter(std::string_view name, Array& /*value*/) override { keys_.emplace_back(name); }
+  void quantized(QuantizedWeight& value) override {
+    each_part(value, [&](const char* name, const Array&) { keys_.emplace_back(name); });
   }
+  void child(std::string_view /*name*/, Module& /*module*/) override {}
+  void slot(std::string_view /*name*/, SlotBase& /*slot*/) override {}
+
+ private:
+  std::vector<std::string>& keys_;
+};
+
+class Walker final : public PathVisitor {
+ public:
+  explicit Walker(const ModuleAction& action) : action_(action) {}
+  void enter(Module& module) override {
+    action_(path(), module);
+    module.visit(*this);
+  }
+
+ private:
+  const ModuleAction& action_;
+};
+
+/// Puts a layer into the slot at a path.
+class Replacer final : public PathVisitor {
+ public:
+  Replacer(std::string_view target, std::unique_ptr<Module> layer)
+      : target_(target), layer_(std::move(layer)) {}
   void slot(std::string_view name, SlotBase& slot) override {
-    if (slot.module() != nullptr) child(name, *slot.module());
+    if (at(name) != target_ || !layer_) return PathVisitor::slot(name, slot);
+    require(slot.accepts(layer_.get()), "replace", target_, " does not take ", layer_->describe());
+    slot.replace(std::move(layer_));
   }
-
- protected:
-  virtual void enter(Module& module) { module.visit(*this); }
-  std::string at(std::string_view name) const { return join_path(path_, name); }
-  const std::string& path() const { return path_; }
+  bool done() const { return !layer_; }
 
  private:
-  std::string path_;
+  std::string_view target_;
+  std::unique_ptr<Module> layer_;
 };
 
-class Lister final : public PathVisitor {
+class Copier final : public PathVisitor {
  public:
-  Lister(std::vector<NamedArray>& found, bool only_trainable)
-      : found_(found), only_trainable_(only_trainable) {}
-  void start(Module& root) { enter(root); }
-  void parameter(std::string_view name, Array& value) override {
-    if (listed_) found_.push_back({at(name), value});
-  }
+  explicit Copier(Stream stream) : stream_(std::move(stream)) {}
+  void parameter(std::string_view /*name*/, Array& value) override { copy(value); }
   void quantized(QuantizedWeight& value) override {
-    if (!listed_) return;
-    found_.push_back({at("weight"), value.packed()});
-    found_.push_back({at("scales"), value.scales()});
-    if (value.biases()) found_.push_back({at("biases"), *value.biases()});
+    each_part(value, [&](const char*, const Array& part) { copy(part); });
   }
 
  private:
-  void enter(Module& module) override {
-    const bool outer = listed_;
-    listed_ = !only_trainable_ || !module.frozen();
-    module.visit(*this);
-    listed_ = outer;
+  void copy(const Array& array) {
+    if (array.size() > 0) static_cast<void>(array.on(stream_));
   }
-  std::vector<NamedArray>& found_;
-  bool only_trainable_;
-  bool listed_ = true;
+  Stream stream_;
 };
 
-class EachModule final : public PathVisitor {
- public:
-  explicit EachModule(std::function<void(Module&)> action) : action_(std::move(action)) {}
-  void parameter(std::string_view, Array&) override {}
-  void quantized(QuantizedWeight&) override {}
+/// The modules that freezing concerns: one, or it and all below.
+std::vector<Module*> concerned(Module& root, bool recursive) {
+  std::vector<Module*> modules;
+  if (!recursive) return {&root};
+  root.walk([&](const std::string&, Module& module) { modules.push_back(&module); });
+  return modules;
+}
 
- private:
-  void enter(Module& module) override {
-    action_(module);
-    module.visit(*this);
-  }
-  std::function<void(Module&)> action_;
-};
+bool contains(std::span<const std::string> keys, const std::string& key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
 
-class Loader final : public PathVisitor {
- public:
-  explicit Loader(const Checkpoint& from) : from_(from) {}
-  void parameter(std::string_view name, Array& value) override {
-    const std::string full = at(name);
-    if (!from_.has(full)) return missing(full);
-    Array loaded = from_.array(full);
-    if (loaded.shape() != value.shape()) {
-      throw FormatError(from_.where(), 0,
-                        join("tensor ", full, " has shape ", loaded.shape(), ", the model expects ",
-                             value.shape()));
-    }
-    used_.insert(full);
-    value = std::move(loaded);
+void require_keys(std::span<const std::string> own, std::span<const std::string> wanted,
+                  const Module& module) {
+  for (const std::string& key : wanted) {
+    require(contains(own, key), "freeze", module.describe(), " has no parameter '", key, "'");
   }
-  void quantized(QuantizedWeight& value) override {
-    if (!from_.has(at("weight"))) return missing(at("weight"));
-    std::optional<QuantizedWeight> loaded = from_.quantized(path(), value.in_features());
-    if (!loaded || loaded->out_features() != value.out_features() ||
-        loaded->in_features() != value.in_features()) {
-      throw FormatError(from_.where(), 0,
-                        join("tensor ", at("weight"), " is not a quantized matrix of ",
-                             value.out_features(), " x ", value.in_features()));
-    }
-    for (const char* part : {"weight", "scales", "biases"}) used_.insert(at(part));
-    value = std::move(*loaded);
-  }
-  LoadReport report() const {
-    LoadReport result{missing_, {}};
-    for (const std::string& name : from_.names()) {
-      if (!used_.contains(name)) result.unexpected.push_back(name);
-    }
-    return result;
-  }
-
- private:
-  void missing(const std::string& name) { missing_.push_back(name); }
-  const Checkpoint& from_;
-  std::set<std::string> used_;
-  std::vector<std::string> missing_;
-};
+}
 
 }  // namespace
 
@@ -121,53 +93,101 @@ std::string join_path(std::string_view parent, std::string_view name) {
   return path += name;
 }
 
-void enforce(const LoadReport& report, Strictness strictness, const std::string& file) {
-  if (strictness != Strictness::lenient && !report.missing.empty()) {
-    throw FormatError(file, 0,
-                      join("tensor ", report.missing.front(), " is missing (",
-                           report.missing.size(), " in all)"));
-  }
-  if (strictness == Strictness::strict && !report.unexpected.empty()) {
-    throw FormatError(file, 0,
-                      join("tensor ", report.unexpected.front(), " is not used by the model (",
-                           report.unexpected.size(), " in all)"));
-  }
+void PathVisitor::child(std::string_view name, Module& module) {
+  const std::string outer = path_;
+  path_ = join_path(path_, name);
+  enter(module);
+  path_ = outer;
 }
 
-std::unique_ptr<Module> Module::to_quantized(const QuantizationParams&, StreamOrDevice) const {
-  return nullptr;
+void PathVisitor::slot(std::string_view name, SlotBase& slot) {
+  if (slot.module() != nullptr) child(name, *slot.module());
 }
 
-std::vector<NamedArray> Module::parameters() {
-  std::vector<NamedArray> found;
-  Lister(found, false).start(*this);
-  return found;
-}
-
-std::vector<NamedArray> Module::trainable_parameters() {
-  std::vector<NamedArray> found;
-  Lister(found, true).start(*this);
-  return found;
+std::vector<std::string> Module::own_keys() {
+  std::vector<std::string> keys;
+  OwnKeys visitor(keys);
+  visit(visitor);
+  return keys;
 }
 
 void Module::freeze(bool recursive) {
-  frozen_ = true;
-  EachModule each([](Module& module) { module.frozen_ = true; });
-  if (recursive) visit(each);
+  for (Module* module : concerned(*this, recursive)) {
+    const std::vector<std::string> keys = module->own_keys();
+    module->frozen_keys_.insert(keys.begin(), keys.end());
+  }
 }
 
 void Module::unfreeze(bool recursive) {
-  frozen_ = false;
-  EachModule each([](Module& module) { module.frozen_ = false; });
-  if (recursive) visit(each);
+  for (Module* module : concerned(*this, recursive)) module->frozen_keys_.clear();
 }
 
-LoadReport Module::load_weights(const Checkpoint& from, Strictness strictness) {
-  Loader loader(from);
-  visit(loader);
-  LoadReport report = loader.report();
-  enforce(report, strictness, from.where());
-  return report;
+void Module::freeze(std::span<const std::string> keys, bool recursive, bool strict) {
+  const std::vector<Module*> modules = concerned(*this, recursive);
+  for (Module* module : modules) {
+    if (strict) require_keys(module->own_keys(), keys, *module);
+  }
+  for (Module* module : modules) {
+    for (const std::string& key : module->own_keys()) {
+      if (contains(keys, key)) module->frozen_keys_.insert(key);
+    }
+  }
+}
+
+void Module::unfreeze(std::span<const std::string> keys, bool recursive, bool strict) {
+  const std::vector<Module*> modules = concerned(*this, recursive);
+  for (Module* module : modules) {
+    if (strict) require_keys(module->own_keys(), keys, *module);
+  }
+  for (Module* module : modules) {
+    for (const std::string& key : keys) module->frozen_keys_.erase(key);
+  }
+}
+
+bool Module::frozen(std::string_view key) const {
+  return always_frozen() || frozen_keys_.contains(key);
+}
+
+bool Module::frozen() {
+  const std::vector<std::string> keys = own_keys();
+  return std::ranges::all_of(keys, [&](const std::string& key) { return frozen(key); });
+}
+
+void Module::training_mode(bool on) {
+  walk([on](const std::string&, Module& module) { module.training_ = on; });
+}
+
+void Module::walk(const ModuleAction& action) {
+  Walker(action).enter(*this);
+}
+
+Module* Module::find(std::string_view path) {
+  Module* found = nullptr;
+  walk([&](const std::string& at, Module& module) {
+    if (at == path) found = &module;
+  });
+  return found;
+}
+
+void Module::replace(std::string_view path, std::unique_ptr<Module> layer) {
+  require(layer != nullptr, "replace", "no layer is given for ", path);
+  Replacer replacer(path, std::move(layer));
+  visit(replacer);
+  require(replacer.done(), "replace", "there is no slot '", path, "'");
+}
+
+void Module::to(StreamOrDevice s) {
+  Copier copier(s.resolve());
+  visit(copier);
+}
+
+std::string Module::description() {
+  std::string text;
+  walk([&](const std::string& path, Module& module) {
+    if (!path.empty()) text += "  " + path + ": ";
+    text += module.describe() + '\n';
+  });
+  return text;
 }
 
 }  // namespace clmx

@@ -1,72 +1,89 @@
 #include "clmx/nn/quantize.hpp"
 
 #include "clmx/devices/error.hpp"
+#include "path_visitor.hpp"
 
 namespace clmx {
 namespace {
 
-class Quantizer final : public Visitor {
+/// Makes the replacement of a layer at a path; null: it stays.
+using Conversion = std::function<std::unique_ptr<Module>(const std::string& path, Module& layer)>;
+
+/// Converts first and replaces afterwards, so that an error leaves every layer in its place.
+class Converter final : public PathVisitor {
  public:
-  /// must_convert: whether a layer that the predicate names has to have a quantized form.
-  Quantizer(const QuantizePredicate& predicate, bool must_convert, StreamOrDevice s)
-      : predicate_(predicate), must_convert_(must_convert), s_(s) {}
-  void parameter(std::string_view, Array&) override {}
-  void quantized(QuantizedWeight&) override {}
-  void child(std::string_view name, Module& module) override {
-    const std::string outer = path_;
-    path_ = join_path(path_, name);
-    module.visit(*this);
-    path_ = outer;
-  }
+  Converter(const char* op, const Conversion& conversion) : op_(op), conversion_(conversion) {}
   void slot(std::string_view name, SlotBase& slot) override {
     if (slot.module() == nullptr) return;
-    const std::string path = join_path(path_, name);
-    const bool leaf = !slot.module()->always_frozen();
-    const auto params = leaf ? predicate_(path, *slot.module()) : std::nullopt;
-    if (!params) return child(name, *slot.module());
-    std::unique_ptr<Module> replacement = converted(path, *slot.module(), *params);
-    if (replacement == nullptr) return child(name, *slot.module());
-    slot.replace(std::move(replacement));
-    ++replaced_;
+    const std::string path = at(name);
+    std::unique_ptr<Module> made = converted(path, *slot.module());
+    if (made == nullptr) return child(name, *slot.module());
+    require(slot.accepts(made.get()), op_, "layer ", path, ": its slot does not take ",
+            made->describe());
+    replacements_.emplace_back(&slot, std::move(made));
   }
-  int replaced() const { return replaced_; }
+  int replace_all() {
+    for (auto& [slot, layer] : replacements_) slot->replace(std::move(layer));
+    return static_cast<int>(replacements_.size());
+  }
 
  private:
-  std::unique_ptr<Module> converted(const std::string& path, const Module& layer,
-                                    const QuantizationParams& params) {
-    std::unique_ptr<Module> result;
+  std::unique_ptr<Module> converted(const std::string& path, Module& layer) {
     try {
-      result = layer.to_quantized(params, s_);
+      return conversion_(path, layer);
     } catch (const ArgumentError& error) {
-      throw ArgumentError(join("[quantize] layer ", path, ": ", error.what()));
+      throw ArgumentError(join("[", op_, "] layer ", path, ": ", error.what()));
     }
-    require(result != nullptr || !must_convert_, "quantize", "layer ", path,
-            " has no quantized form");
-    return result;
   }
 
-  const QuantizePredicate& predicate_;
-  bool must_convert_;
-  StreamOrDevice s_;
-  std::string path_;
-  int replaced_ = 0;
+  const char* op_;
+  const Conversion& conversion_;
+  std::vector<std::pair<SlotBase*, std::unique_ptr<Module>>> replacements_;
 };
+
+int convert(Module& root, const char* op, const Conversion& conversion) {
+  Converter converter(op, conversion);
+  root.visit(converter);
+  return converter.replace_all();
+}
+
+bool is_leaf(Module& layer) {
+  int modules = 0;
+  layer.walk([&](const std::string&, Module&) { ++modules; });
+  return modules == 1;
+}
+
+std::optional<QuantizationParams> chosen(const QuantizeChoice& choice,
+                                         const QuantizationParams& params) {
+  if (const auto* own = std::get_if<QuantizationParams>(&choice)) return *own;
+  return std::get<bool>(choice) ? std::optional(params) : std::nullopt;
+}
 
 }  // namespace
 
-int quantize(Module& root, const QuantizationParams& params, StreamOrDevice s) {
-  const QuantizePredicate all = [&](std::string_view, const Module&) {
-    return std::optional(params);
-  };
-  Quantizer quantizer(all, false, s);
-  root.visit(quantizer);
-  return quantizer.replaced();
+int quantize(Module& root, const QuantizationParams& params, const QuantizePredicate& predicate,
+             StreamOrDevice s) {
+  return convert(root, "quantize", [&](const std::string& path, Module& layer) {
+    const auto* const quantizable = dynamic_cast<const Quantizable*>(&layer);
+    const bool quantized = dynamic_cast<const Quantized*>(&layer) != nullptr;
+    if (quantized || !is_leaf(layer)) return std::unique_ptr<Module>();
+    const auto wanted =
+        predicate ? chosen(predicate(path, layer), params) : chosen(quantizable != nullptr, params);
+    if (!wanted) return std::unique_ptr<Module>();
+    require(quantizable != nullptr, "quantize", layer.describe(), " has no quantized form");
+    return quantizable->to_quantized(*wanted, s);
+  });
 }
 
-int quantize_by(Module& root, const QuantizePredicate& predicate, StreamOrDevice s) {
-  Quantizer quantizer(predicate, true, s);
-  root.visit(quantizer);
-  return quantizer.replaced();
+int quantize(Module& root, const QuantizationParams& params, StreamOrDevice s) {
+  return quantize(root, params, QuantizePredicate{}, s);
+}
+
+int dequantize(Module& root, std::optional<DType> dtype, StreamOrDevice s) {
+  return convert(root, "dequantize", [&](const std::string&, Module& layer) {
+    const auto* const quantized = dynamic_cast<const Quantized*>(&layer);
+    return quantized == nullptr ? nullptr : quantized->to_dense(dtype, s);
+  });
 }
 
 }  // namespace clmx

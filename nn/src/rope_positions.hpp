@@ -13,6 +13,8 @@ class RopePositions {
  public:
   RopePositions(RopeOptions options, std::int64_t context)
       : options_(std::move(options)), context_(context) {}
+  /// The table is made anew when asked for.
+  RopePositions(const RopePositions& other) : RopePositions(other.options_, other.context_) {}
   /// A table of at least `positions` positions (at most the context).
   RopeTable at_least(std::int64_t positions);
 

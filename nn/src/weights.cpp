@@ -22,12 +22,15 @@ std::optional<QuantizedWeight> Weights::quantized(const std::string& path, std::
   }
   std::optional<QuantizedWeight> weight = from_.quantized(path, columns);
   if (!weight) return weight;
-  if (weight->out_features() != rows || weight->in_features() != columns) {
+  if (weight->out_features() != rows || weight->in_features() != columns ||
+      weight->batch().rank() != 0) {
     throw FormatError(from_.where(), 0,
-                      join("tensor ", path, ".weight is ", weight->out_features(), " x ",
-                           weight->in_features(), ", the model expects ", rows, " x ", columns));
+                      join("tensor ", path, ".weight is ", weight->batch(), " matrices of ",
+                           weight->out_features(), " x ", weight->in_features(),
+                           ", the model expects one of ", rows, " x ", columns));
   }
-  for (const char* part : {".weight", ".scales", ".biases"}) used_.insert(path + part);
+  for (const char* part : {".weight", ".scales", ".biases", ".global_scale"})
+    used_.insert(path + part);
   return weight;
 }
 

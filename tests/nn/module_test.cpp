@@ -4,13 +4,16 @@
 
 #include <cmath>
 #include <map>
+#include <memory>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/safetensors.hpp"
 #include "clmx/nn/checkpoint.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "clmx/nn/linear.hpp"
 #include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
+#include "support/temp_folder.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
@@ -25,10 +28,16 @@ class Block final : public Module {
     v.slot("proj", proj);
     v.child("norm", norm);
   }
-  Slot<EmbeddingLayer> embed{Embedding::random(10, 64, 1)};
-  Slot<LinearLayer> proj{Linear::random(64, 32, 2, true)};
+  std::unique_ptr<Module> clone() const override { return std::make_unique<Block>(*this); }
+  std::string describe() const override { return "Block"; }
+  Slot<EmbeddingLayer> embed{std::make_unique<Embedding>(Embedding::random(10, 64, 1))};
+  Slot<LinearLayer> proj{std::make_unique<Linear>(Linear::random(64, 32, 2))};
   RMSNorm norm;
 };
+
+std::unique_ptr<Linear> linear(std::int64_t in, std::int64_t out, std::uint64_t seed) {
+  return std::make_unique<Linear>(Linear::random(in, out, seed));
+}
 
 /// Arrays in memory.
 class Tensors final : public Checkpoint {
@@ -37,6 +46,12 @@ class Tensors final : public Checkpoint {
     for (NamedArray& array : arrays) arrays_.emplace(array.name, array.value);
   }
   std::string where() const override { return "memory"; }
+  std::vector<std::byte> bytes_of(const Array& array) {
+    std::vector<std::byte> bytes(array.bytes());
+    array.read(bytes);
+    return bytes;
+  }
+
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
     for (const auto& [name, value] : arrays_) names.push_back(name);
@@ -93,30 +108,56 @@ TEST(Module, QuantizeReplacesLayersAndKeepsTheirNames) {
 
 TEST(Module, QuantizePredicateChoosesLayersAndParameters) {
   Block block;
-  const QuantizePredicate predicate = [](std::string_view path, const Module&) {
-    return path == "proj" ? std::optional(QuantizationParams{.group_size = 32, .bits = 8})
-                          : std::nullopt;
+  const QuantizePredicate predicate = [](std::string_view path, const Module&) -> QuantizeChoice {
+    if (path == "proj") return QuantizationParams{.group_size = 32, .bits = 8};
+    return path == "embed";
   };
-  EXPECT_EQ(quantize(block, predicate, test_devices().front()), 1);
+  EXPECT_EQ(quantize(block, {.group_size = 32, .bits = 2}, predicate, test_devices().front()), 2);
   const auto& proj = dynamic_cast<const QuantizedLinear&>(*block.proj);
-  EXPECT_EQ(proj.weight().params().bit_count(), 8);
+  EXPECT_EQ(proj.bits(), 8);
   EXPECT_EQ(proj.weight().packed().shape(), (Shape{32, 16}));
+  EXPECT_EQ(dynamic_cast<const QuantizedEmbedding&>(*block.embed).bits(), 2);
+}
+
+TEST(Module, AChoiceInheritsNothingFromTheCall) {
+  Block block;
+  const QuantizePredicate predicate = [](std::string_view path, const Module&) -> QuantizeChoice {
+    if (path == "proj") return QuantizationParams{.bits = 8};
+    return false;
+  };
+  EXPECT_EQ(quantize(block, 32, 4, "mxfp4", predicate, test_devices().front()), 1);
+  const auto& proj = dynamic_cast<const QuantizedLinear&>(*block.proj);
+  EXPECT_EQ(proj.mode(), QuantizationMode::affine);
+  EXPECT_EQ(proj.group_size(), 64);
+}
+
+TEST(Module, QuantizeRefusesAChosenLayerWithoutAQuantizedForm) {
+  Block block;
+  const QuantizePredicate all = [](std::string_view, const Module&) { return true; };
+  try {
+    quantize(block, {}, all, test_devices().front());
+    FAIL();
+  } catch (const ArgumentError& error) {
+    EXPECT_NE(std::string(error.what()).find("layer norm: "), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(names(block.parameters()).size(), 4U);  // nothing was changed
 }
 
 TEST(Module, QuantizeNamesTheLayerWhoseWidthDoesNotDivide) {
   Block block;
-  block.proj = Slot<LinearLayer>(Linear::random(33, 4, 1));
+  block.proj = Slot<LinearLayer>(linear(33, 4, 1));
   try {
     quantize(block, {}, test_devices().front());
     FAIL();
   } catch (const ArgumentError& error) {
-    EXPECT_NE(std::string(error.what()).find("proj"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("layer proj: "), std::string::npos) << error.what();
   }
+  EXPECT_TRUE(dynamic_cast<const Embedding*>(&*block.embed));  // though it came before
 }
 
 TEST(Module, LoadWeightsReplacesParameters) {
   Block block, other;
-  other.proj = Slot<LinearLayer>(Linear::random(64, 32, 99, true));
+  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
   block.load_weights(Tensors(other.parameters()));
   EXPECT_EQ(block.parameters()[1].value.to_vector<float>(),
             other.parameters()[1].value.to_vector<float>());
@@ -141,62 +182,127 @@ TEST(Module, LoadWeightsRefusesAnotherShape) {
   EXPECT_THROW(block.load_weights(tensors, Strictness::lenient), FormatError);
 }
 
+TEST(Module, ALoadThatFailsChangesNothing) {
+  Block block, other;
+  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
+  Tensors tensors(other.parameters());
+  tensors.arrays_.at("norm.weight") = Array::from(std::vector<float>(63), Shape{63});
+  const std::vector<float> before = block.parameters()[1].value.to_vector<float>();
+  EXPECT_THROW(block.load_weights(tensors, Strictness::lenient), FormatError);
+  EXPECT_EQ(block.parameters()[1].value.to_vector<float>(), before);
+}
+
+TEST(Module, FreezingByKeyReachesEveryLayerThatHasIt) {
+  Block block;
+  const std::vector<std::string> bias{"bias"}, odd{"bias", "scale"};
+  block.freeze();
+  block.unfreeze(bias);
+  EXPECT_EQ(names(block.trainable_parameters()), (std::vector<std::string>{"proj.bias"}));
+  block.unfreeze();
+  block.freeze(bias);
+  EXPECT_EQ(names(block.trainable_parameters()),
+            (std::vector<std::string>{"embed.weight", "proj.weight", "norm.weight"}));
+  EXPECT_TRUE(block.proj->frozen("bias"));
+  EXPECT_FALSE(block.proj->frozen());
+  EXPECT_THROW(block.freeze(odd, true, true), ArgumentError);
+  EXPECT_EQ(block.trainable_parameters().size(), 3U);
+}
+
+TEST(Module, TrainingModeReachesAllModules) {
+  Block block;
+  EXPECT_TRUE(block.proj->training());
+  block.training_mode(false);
+  EXPECT_FALSE(block.training());
+  EXPECT_FALSE(block.proj->training());
+}
+
+TEST(Module, AClonesLayersAreItsOwn) {
+  Block block;
+  const std::vector<std::string> bias{"bias"};
+  block.freeze(bias);
+  const std::unique_ptr<Module> copy = block.clone();
+  EXPECT_EQ(names(copy->trainable_parameters()), names(block.trainable_parameters()));
+  EXPECT_EQ(quantize(*copy, {}, test_devices().front()), 2);
+  EXPECT_EQ(names(block.parameters()).size(), 4U);
+  EXPECT_EQ(names(copy->parameters()).size(), 8U);
+}
+
+TEST(Module, WalksFindsAndReplacesByPath) {
+  Block block;
+  std::vector<std::string> paths;
+  block.walk([&](const std::string& path, Module&) { paths.push_back(path); });
+  EXPECT_EQ(paths, (std::vector<std::string>{"", "embed", "proj", "norm"}));
+  EXPECT_EQ(block.find("proj"), &*block.proj);
+  EXPECT_EQ(block.find("pro"), nullptr);
+  block.replace("proj", linear(64, 7, 3));
+  EXPECT_EQ(block.proj->out_features(), 7);
+  EXPECT_THROW(block.replace("proj", std::make_unique<Block>()), ArgumentError);
+  EXPECT_THROW(block.replace("norm", linear(1, 1, 1)), ArgumentError);  // a child, not a slot
+  EXPECT_THROW(block.replace("none", linear(1, 1, 1)), ArgumentError);
+  EXPECT_THROW(block.replace("proj", nullptr), ArgumentError);
+}
+
+TEST(Module, DescribesItselfLineByLine) {
+  Block block;
+  EXPECT_EQ(block.description(),
+            "Block\n"
+            "  embed: Embedding(embedding_count=10, dimensions=64)\n"
+            "  proj: Linear(input_dims=64, output_dims=32, bias=true)\n"
+            "  norm: RMSNorm(dims=64, eps=1e-05)\n");
+}
+
+TEST(Module, SavedWeightsLoadAgain) {
+  const TempFolder folder;
+  const Device device = test_devices().front();
+  for (const auto mode : {QuantizationMode::affine, QuantizationMode::mxfp4}) {
+    Block block, other;
+    other.proj = Slot<LinearLayer>(linear(64, 32, 99));
+    quantize(block, {mode}, device);
+    quantize(other, {mode}, device);
+    other.save_weights(folder / "weights.safetensors");
+    block.load_weights(folder / "weights.safetensors");
+    const auto got = block.parameters(), wanted = other.parameters();
+    ASSERT_EQ(names(got), names(wanted));
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      EXPECT_EQ(bytes_of(got[i].value), bytes_of(wanted[i].value)) << got[i].name;
+    }
+  }
+}
+
+TEST(Module, LoadsTheNamesOfMlxRs) {
+  const TempFolder folder;
+  const Device device = test_devices().front();
+  Block block, other;
+  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
+  quantize(block, {}, device);
+  quantize(other, {}, device);
+  std::map<std::string, Array> renamed;
+  for (const NamedArray& parameter : other.parameters()) {
+    std::string name = parameter.name;
+    for (const std::string layer : {"embed.", "proj."}) {
+      for (const char* part : {"weight", "bias"}) {
+        if (name == layer + part) name = layer + "inner." + part;
+      }
+    }
+    renamed.emplace(name, parameter.value);
+  }
+  ASSERT_TRUE(renamed.contains("proj.inner.bias"));
+  save_safetensors(folder / "weights.safetensors", renamed);
+  block.load_weights(folder / "weights.safetensors");
+  EXPECT_EQ(bytes_of(block.parameters()[3].value), bytes_of(other.parameters()[3].value));
+}
+
+TEST(Module, MovesToADevice) {
+  Block block;
+  quantize(block, {}, test_devices().front());
+  for (const Device& device : test_devices()) EXPECT_NO_THROW(block.to(device));
+}
+
 TEST(Slot, RefusesALayerOfAnotherKind) {
   Block block;
-  EXPECT_THROW(block.proj.replace(Embedding::random(2, 64, 1)), ArgumentError);
+  EXPECT_THROW(block.proj.replace(std::make_unique<Embedding>(Embedding::random(2, 64, 1))),
+               ArgumentError);
   EXPECT_EQ(block.proj->out_features(), 32);
-}
-
-TEST(Layers, RefuseWeightsThatDoNotFit) {
-  const Array matrix = Array::from(std::vector<float>(12), Shape{3, 4});
-  const Array vector = Array::from(std::vector<float>(4), Shape{4});
-  EXPECT_THROW(Linear{vector}, ArgumentError);
-  EXPECT_THROW(Linear(matrix, vector), ArgumentError);
-  EXPECT_THROW(Embedding{vector}, ArgumentError);
-  EXPECT_THROW(RMSNorm(matrix, 1e-5f), ArgumentError);
-}
-
-TEST(Layers, LinearAddsItsBiasInThePromotedType) {
-  const Device device = test_devices().front();
-  const std::vector<Half> ones(4, Half(1.0f));
-  const Array x = Array::from(ones, Shape{1, 4});
-  const Linear linear(Array::from(std::vector<Half>(8, Half(0.5f)), Shape{2, 4}),
-                      Array::from(std::vector<float>{1.0f, -1.0f}, Shape{2}));
-  const Array y = linear.forward(x, device);
-  EXPECT_EQ(y.dtype(), DType::f32);
-  EXPECT_EQ(y.to_vector<float>(), (std::vector<float>{3.0f, 1.0f}));
-  EXPECT_EQ(linear.product(x, DType::f16, device).dtype(), DType::f16);
-}
-
-TEST(Layers, QuantizedLinearFollowsTheDenseOne) {
-  const Device device = test_devices().front();
-  const auto dense = Linear::random(64, 32, 5, true);
-  const auto quantized = dense->to_quantized({.group_size = 32, .bits = 8}, device);
-  const Array x = Array::from(std::vector<float>(128, 0.25f), Shape{2, 64});
-  const auto wanted = dense->forward(x, device).to_vector<float>();
-  const auto got =
-      dynamic_cast<const LinearLayer&>(*quantized).forward(x, device).to_vector<float>();
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 0.02);
-}
-
-TEST(Layers, EmbeddingLooksRowsUpAndMultipliesByThem) {
-  const Device device = test_devices().front();
-  const Embedding table(Array::from(std::vector<float>{1, 2, 3, 4, 5, 6}, Shape{3, 2}));
-  const Array ids = Array::from(std::vector<std::int32_t>{2, 0}, Shape{2});
-  EXPECT_EQ(table.forward(ids, device).to_vector<float>(), (std::vector<float>{5, 6, 1, 2}));
-  const Array x = Array::from(std::vector<float>{1, 1}, Shape{1, 2});
-  EXPECT_EQ(table.as_linear(x, device).to_vector<float>(), (std::vector<float>{3, 7, 11}));
-}
-
-TEST(Layers, RandomLayersDependOnTheSeedAlone) {
-  EXPECT_EQ(Linear::random(8, 4, 3)->weight().to_vector<float>(),
-            Linear::random(8, 4, 3)->weight().to_vector<float>());
-  EXPECT_NE(Linear::random(8, 4, 3)->weight().to_vector<float>(),
-            Linear::random(8, 4, 4)->weight().to_vector<float>());
-  for (const float value : Linear::random(16, 16, 1)->weight().to_vector<float>()) {
-    EXPECT_LE(std::abs(value), 0.25f);
-  }
 }
 
 }  // namespace

@@ -31,4 +31,10 @@ class Checkpoint {
                                                    std::int64_t in_features) const = 0;
 };
 
+/// The tensors of an MLX folder (one file or shards; config.json, when there is one, says how
+/// they are quantized, else their shapes do) or of one .safetensors file. Names as mlx-rs writes
+/// them, `<path>.inner.weight` and `<path>.inner.bias` of a path with scales, read as MLX's.
+/// Throws FormatError.
+std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& path);
+
 }  // namespace clmx

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -44,7 +45,7 @@ class LanguageModel : public Module {
   /// stream of forward, from the next forward on; the bits stay the same. A layer's cache lives
   /// with its attention. Throws ArgumentError for a pattern that names no part of parts().
   void place(Placement placement);
-  const Placement& placement() const { return placement_; }
+  const Placement& placement() const { return *placement_; }
   /// The paths of what can be placed, in the order of computation. A path above names all below.
   virtual std::vector<std::string> parts() const = 0;
   /// What place_by_speed places, for sequences of up to `positions` positions: the embedding, each
@@ -67,7 +68,7 @@ class LanguageModel : public Module {
   }
 
  private:
-  Placement placement_;
+  std::shared_ptr<const Placement> placement_ = std::make_shared<Placement>();
   std::vector<const Placement::Entry*> placed_;  // by part; empty without a placement
 };
 

@@ -1,7 +1,11 @@
 #pragma once
 
 #include <concepts>
+#include <filesystem>
+#include <functional>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +13,7 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/host/array.hpp"
 #include "clmx/host/quantization.hpp"
+#include "clmx/host/stream_or_device.hpp"
 
 namespace clmx {
 
@@ -20,6 +25,8 @@ class SlotBase {
  public:
   virtual ~SlotBase() = default;
   virtual Module* module() const = 0;  ///< null when empty
+  /// Whether the layer is of the slot's kind.
+  virtual bool accepts(const Module* layer) const = 0;
   /// Throws ArgumentError when the replacement is not of the slot's kind.
   virtual void replace(std::unique_ptr<Module> replacement) = 0;
 
@@ -36,7 +43,7 @@ class Visitor {
  public:
   virtual ~Visitor() = default;
   virtual void parameter(std::string_view name, Array& value) = 0;
-  /// The parameters weight, scales and (affine) biases.
+  /// The parameters weight, scales, (affine) biases and (nvfp4) global_scale, as far as given.
   virtual void quantized(QuantizedWeight& value) = 0;
   virtual void child(std::string_view name, Module& module) = 0;
   /// An empty slot is passed over.
@@ -65,54 +72,112 @@ struct LoadReport {
 /// Throws FormatError naming the first odd tensor when the report is worse than allowed.
 void enforce(const LoadReport& report, Strictness strictness, const std::string& file);
 
-/// A part of a model: parameters, children and a forward of its own signature.
+/// What walk calls for each module.
+using ModuleAction = std::function<void(const std::string& path, Module& module)>;
+
+/// A part of a model: parameters, children and a forward of its own signature. Not for several
+/// threads at once while it is being changed.
 class Module {
  public:
-  Module() = default;
-  Module(const Module&) = delete;
-  Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
   /// Names its parameters and children, in MLX's order and spelling.
   virtual void visit(Visitor& v) = 0;
-  /// The same layer over quantized weights; null when there is no such thing. Throws
-  /// ArgumentError as quantize does.
-  virtual std::unique_ptr<Module> to_quantized(const QuantizationParams& params,
-                                               StreamOrDevice s = {}) const;
+  /// A copy that has no layer in common with this one, frozen keys and mode of training included;
+  /// arrays, which never change, are shared.
+  virtual std::unique_ptr<Module> clone() const = 0;
+  /// The class and what it was made with: "Linear(input_dims=64, output_dims=32, bias=true)".
+  virtual std::string describe() const = 0;
   /// Whether unfreeze leaves it frozen: layers over quantized weights.
   virtual bool always_frozen() const { return false; }
 
+  /// One line a module: its path and what it is.
+  std::string description();
   std::vector<NamedArray> parameters();
-  /// Those of modules that are not frozen.
+  /// Those that are not frozen.
   std::vector<NamedArray> trainable_parameters();
+
+  /// Marks parameters as not to be trained: of this module or, recursive, of all below it too.
   void freeze(bool recursive = true);
   void unfreeze(bool recursive = true);
-  bool frozen() const { return frozen_ || always_frozen(); }
+  /// Only those of these names: "bias". Throws ArgumentError, with nothing changed, when strict and
+  /// one of the modules has no parameter of such a name.
+  void freeze(std::span<const std::string> keys, bool recursive = true, bool strict = false);
+  void unfreeze(std::span<const std::string> keys, bool recursive = true, bool strict = false);
+  /// Whether this module's own parameter of that name is frozen.
+  bool frozen(std::string_view key) const;
+  /// Whether all of its own parameters are.
+  bool frozen();
 
-  /// Replaces every parameter by the checkpoint's tensor of the same path. Throws FormatError for a
-  /// tensor of another shape or kind, and for what strictness forbids.
+  /// Tells it and all below whether they are being trained; true when made, as in MLX. No layer of
+  /// clmx computes differently, a user's own may.
+  void training_mode(bool on = true);
+  bool training() const { return training_; }
+
+  /// Calls action for this module (path "") and all below it, parents first.
+  void walk(const ModuleAction& action);
+  /// The module at a path, or null.
+  Module* find(std::string_view path);
+  /// Puts another layer into the slot at a path. Throws ArgumentError when there is no slot of that
+  /// path or the layer is not of the slot's kind.
+  void replace(std::string_view path, std::unique_ptr<Module> layer);
+
+  /// Copies every parameter to the device before it is needed. Ops run where they are told to, not
+  /// where weights are; weights that another device needs later are copied there as well.
+  void to(StreamOrDevice s);
+
+  /// Replaces every parameter by the checkpoint's tensor of the same path, all or none. Throws
+  /// FormatError for a tensor of another shape or kind, and for what strictness forbids.
   LoadReport load_weights(const Checkpoint& from, Strictness strictness = Strictness::strict);
+  /// From an MLX folder or a .safetensors file (see open_checkpoint).
+  LoadReport load_weights(const std::filesystem::path& from,
+                          Strictness strictness = Strictness::strict);
+  /// All parameters by their paths in one safetensors file: written to a temporary name, synced and
+  /// renamed. Throws FormatError when the disk refuses.
+  void save_weights(const std::filesystem::path& file);
+
+ protected:
+  Module() = default;
+  Module(const Module&) = default;
+  Module(Module&&) = default;
+  Module& operator=(const Module&) = default;
+  Module& operator=(Module&&) = default;
 
  private:
-  bool frozen_ = false;
+  std::vector<std::string> own_keys();
+  std::set<std::string, std::less<>> frozen_keys_;
+  bool training_ = true;
 };
 
-/// An owning child.
+/// An owning child. Copies clone the layer.
 template <std::derived_from<Module> T>
 class Slot final : public SlotBase {
  public:
   Slot() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): a layer is put into its slot as it is made.
   Slot(std::unique_ptr<T> layer) : layer_(std::move(layer)) {}
+  Slot(const Slot& other) : SlotBase(other) {
+    if (other.layer_) replace(other.layer_->clone());
+  }
+  Slot(Slot&&) noexcept = default;
+  Slot& operator=(const Slot& other) {
+    if (this != &other) *this = Slot(other);
+    return *this;
+  }
+  Slot& operator=(Slot&&) noexcept = default;
+  ~Slot() override = default;
+
   T* operator->() const { return layer_.get(); }
   T& operator*() const { return *layer_; }
   explicit operator bool() const { return layer_ != nullptr; }
   Module* module() const override { return layer_.get(); }
   void replace(std::unique_ptr<Module> replacement) override {
-    T* layer = dynamic_cast<T*>(replacement.get());
-    require(layer != nullptr, "Slot", "the replacement is not a layer of the slot's kind");
-    layer_.reset(layer);
-    static_cast<void>(replacement.release());
+    require(accepts(replacement.get()), "Slot",
+            "the replacement is not a layer of the slot's kind");
+    layer_.reset(dynamic_cast<T*>(replacement.release()));
+  }
+  bool accepts(const Module* layer) const override {
+    return dynamic_cast<const T*>(layer) != nullptr;
   }
 
  private:

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+
+#include "clmx/nn/module.hpp"
+
+namespace clmx {
+
+/// Follows children and filled slots, keeping the path: what walks over a model is made of it.
+class PathVisitor : public Visitor {
+ public:
+  void parameter(std::string_view /*name*/, Array& /*value*/) override {}
+  void quantized(QuantizedWeight& /*value*/) override {}
+  void child(std::string_view name, Module& module) override;
+  void slot(std::string_view name, SlotBase& slot) override;
+
+ protected:
+  /// Called for each child, its path set. To go on below it: module.visit(*this).
+  virtual void enter(Module& module) { module.visit(*this); }
+  std::string at(std::string_view name) const { return join_path(path_, name); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// Calls found(name, array) for each part that a quantized weight has.
+template <class Found>
+void each_part(const QuantizedWeight& weight, Found found) {
+  found("weight", weight.packed());
+  found("scales", weight.scales());
+  if (weight.biases()) found("biases", *weight.biases());
+  if (weight.global_scale()) found("global_scale", *weight.global_scale());
+}
+
+}  // namespace clmx
