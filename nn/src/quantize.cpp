@@ -17,10 +17,16 @@ class Converter final : public PathVisitor {
     if (slot.module() == nullptr) return;
     const std::string path = at(name);
     std::unique_ptr<Module> made = converted(path, *slot.module());
-    if (made == nullptr) return child(name, *slot.module());
+    if (made == nullptr) return PathVisitor::child(name, *slot.module());
     require(slot.accepts(made.get()), op_, "layer ", path, ": its slot does not take ",
             made->describe());
     replacements_.emplace_back(&slot, std::move(made));
+  }
+  void child(std::string_view name, Module& module) override {
+    const std::string path = at(name);
+    require(converted(path, module) == nullptr, op_, "layer ", path,
+            " cannot be replaced: it is not in a slot");
+    PathVisitor::child(name, module);
   }
   int replace_all() {
     for (auto& [slot, layer] : replacements_) slot->replace(std::move(layer));

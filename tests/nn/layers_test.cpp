@@ -121,7 +121,8 @@ TEST(Layers, DequantizingGivesTheDenseLayerBack) {
 TEST(Layers, EmbeddingsTakeIdsOfAnyShape) {
   const Device device = test_devices().front();
   const auto table = QuantizedEmbedding::random(8, 64, 1, {}, device);
-  EXPECT_EQ(table.forward(Array(std::int32_t{-1}), device).shape(), (Shape{64}));
+  const Array last = Array::from(std::vector<std::int32_t>{-1}, Shape{});
+  EXPECT_EQ(table.forward(last, device).shape(), (Shape{64}));
   const Array none = Array::from(std::vector<std::int32_t>{}, Shape{2, 0});
   EXPECT_EQ(table.forward(none, device).shape(), (Shape{2, 0, 64}));
   EXPECT_EQ(table.as_linear(Array::from(std::vector<float>(64, 1.0f), Shape{64}), device).shape(),

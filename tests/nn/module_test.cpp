@@ -67,6 +67,12 @@ class Tensors final : public Checkpoint {
   std::map<std::string, Array> arrays_;
 };
 
+std::vector<std::byte> bytes_of(const Array& array) {
+  std::vector<std::byte> bytes(array.bytes());
+  array.read(bytes);
+  return bytes;
+}
+
 std::vector<std::string> names(const std::vector<NamedArray>& arrays) {
   std::vector<std::string> result;
   for (const NamedArray& array : arrays) result.push_back(array.name);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops.hpp"
 #include "clmx/nn/unary_layer.hpp"
 
 namespace clmx {

@@ -23,8 +23,8 @@ using QuantizePredicate = std::function<QuantizeChoice(std::string_view path, co
 /// Replaces every layer in a slot below root that is Quantizable (Linear, Embedding, a user's own)
 /// by its quantized form; quantized layers are left alone, so doing it again changes nothing.
 /// Returns how many were replaced. All or nothing: throws ArgumentError, naming the layer's path,
-/// with the model as it was, when a width does not divide, or the predicate chooses a layer that is
-/// not Quantizable or whose form does not fit its slot.
+/// with the model as it was, when a width does not divide, or a layer that is to be quantized is
+/// not Quantizable, not in a slot, or has a form that does not fit its slot.
 int quantize(Module& root, const QuantizationParams& params = {}, StreamOrDevice s = {});
 int quantize(Module& root, const QuantizationParams& params, const QuantizePredicate& predicate,
              StreamOrDevice s = {});
