@@ -51,6 +51,7 @@ struct Command {
   std::function<int()> run;
 };
 
+Command quantize_command(CLI::App& app, const CommonOptions& common);
 Command devices_command(CLI::App& app, const CommonOptions& common);
 Command run_command(CLI::App& app, const CommonOptions& common);
 Command logits_command(CLI::App& app, const CommonOptions& common);

@@ -24,6 +24,8 @@ class FolderCheckpoint final : public Checkpoint {
   Array array(const std::string& name) const override;
   std::optional<QuantizedWeight> quantized(const std::string& path,
                                            std::int64_t in_features) const override;
+  /// A tensor as its file holds it. Throws FormatError when there is none.
+  const TensorEntry& entry(const std::string& name) const;
 
  private:
   /// A tensor's file and its name there.
@@ -35,7 +37,6 @@ class FolderCheckpoint final : public Checkpoint {
   void take_inner_names();
   QuantizationConfig::Stored stored(const std::string& path) const;
   const Place& place(const std::string& name) const;
-  const TensorEntry& entry(const std::string& name) const;
   std::optional<Array> array_if(const std::string& name) const;
 
   std::filesystem::path path_;

@@ -5,7 +5,7 @@
 #include "clmx/host/gguf.hpp"
 #include "file_dtypes.hpp"
 #include "gguf_blocks.hpp"
-#include "mapped_file.hpp"
+#include "clmx/host/mapped_pages.hpp"
 
 namespace clmx {
 namespace {

@@ -1,4 +1,4 @@
-#include "mapped_file.hpp"
+#include "clmx/host/mapped_pages.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
