@@ -48,9 +48,13 @@ class Bar {
 
 QuantizationPlan plan_of(const std::string& file) {
   if (file.empty()) return {};
-  const HostBytes text = map_file(file);
-  return parse_quantization_plan(
-      {reinterpret_cast<const char*>(text.bytes.data()), text.bytes.size()}, file);
+  try {
+    const HostBytes text = map_file(file);
+    return parse_quantization_plan(
+        {reinterpret_cast<const char*>(text.bytes.data()), text.bytes.size()}, file);
+  } catch (const FormatError& error) {
+    throw UsageError(join("--plan ", error.what()));
+  }
 }
 
 Json described(const QuantizationParams& params) {
@@ -85,7 +89,7 @@ void report(const CommonOptions& common, const QuantizeOptions& options, const D
       std::cerr << "kept as it is: " << path << ": the group size does not divide its width\n";
     }
     std::cerr << options.out << ": " << result.quantized.size() << " layers quantized, "
-              << result.bytes / 1000000 << " MB of " << result.source_bytes / 1000000 << ", "
+              << result.source_bytes << " bytes became " << result.bytes << ", "
               << result.bits_per_weight() << " bits per weight\n";
   }
   if (!common.json) return;

@@ -31,7 +31,7 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
 
 /// What is replaced is removed, so it has to be what this function makes, and not what it reads.
 void check_target(const fs::path& source, const fs::path& target, bool replace) {
-  const fs::path at = fs::weakly_canonical(target);
+  const fs::path at = fs::weakly_canonical(fs::absolute(target));
   require(fs::exists(at.parent_path()), op, at.parent_path().string(), " is not there");
   if (!fs::exists(at)) return;
   require(replace, op, target.string(), " is there already");
