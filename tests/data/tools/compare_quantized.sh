@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: compare_quantized.sh PYTHON CLMX TEST_DATA
-# Quantizes the dense tiny checkpoints in every mode, and with a plan, and compares with MLX.
+# Quantizes dense checkpoints of every float type in every mode, and one with a plan, and compares with MLX.
 set -u
 python=$1 clmx=$2 data=$3
 check=$(dirname "$0")/check_quantized.py
@@ -8,9 +8,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
 
-# compared NAME ARGUMENTS...: quantizes and compares; PLAN holds more options for clmx alone.
+# compared SOURCE ARGUMENTS...: quantizes and compares; PLAN holds more options for clmx alone.
 compared() {
-  local source=$data/tiny/$1
+  local source=$1
   shift
   echo "$(basename "$source") $* ${PLAN[*]}"
   "$clmx" quantize -q --force "$source" "$scratch/out" "$@" "${PLAN[@]}" &&
@@ -21,14 +21,16 @@ cat >"$scratch/plan.json" <<'PLAN'
 {"model.layers.0.*": {"bits": 8, "group_size": 32}, "*.down_proj": "keep", "*embed_tokens": {"mode": "mxfp4"}}
 PLAN
 
-PLAN=()
-for model in llama_unquantized_f16_tied; do
-  for bits in 2 3 4 5 6 8; do compared "$model" --bits "$bits" --group-size 32; done
-  compared "$model"
-  compared "$model" --group-size 128
-  for mode in mxfp4 mxfp8 nvfp4; do compared "$model" --mode "$mode"; done
-  PLAN=(--plan "$scratch/plan.json")
-  compared "$model" --bits 6
-  PLAN=()
+for dtype in float32 float16 bfloat16; do
+  "$python" "$(dirname "$0")/make_dense.py" "$scratch/$dtype" "$dtype" || exit 1
 done
+for source in "$data/tiny/llama_unquantized_f16_tied" "$scratch"/*float*; do
+  PLAN=()
+  for bits in 2 3 4 5 6 8; do compared "$source" --bits "$bits" --group-size 32; done
+  compared "$source"
+  compared "$source" --group-size 128
+  for mode in mxfp4 mxfp8 nvfp4; do compared "$source" --mode "$mode"; done
+done
+PLAN=(--plan "$scratch/plan.json")
+compared "$data/tiny/llama_unquantized_f16_tied" --bits 6
 exit "$failed"
