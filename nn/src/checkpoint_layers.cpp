@@ -51,7 +51,7 @@ bool is_tied(const Json& config) {
 }
 
 bool is_left_out(const std::string& name, bool tied) {
-  return name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+  return name.ends_with("rotary_emb.inv_freq") || (tied && name.starts_with("lm_head."));
 }
 
 std::uint64_t elements_of(const TensorEntry& entry) {
