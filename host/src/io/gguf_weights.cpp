@@ -3,9 +3,9 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/host/gguf.hpp"
+#include "clmx/host/mapped_pages.hpp"
 #include "file_dtypes.hpp"
 #include "gguf_blocks.hpp"
-#include "clmx/host/mapped_pages.hpp"
 
 namespace clmx {
 namespace {

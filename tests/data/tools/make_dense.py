@@ -11,7 +11,8 @@ import mlx.core as mx
 
 SHAPES = {"embed_tokens.weight": (97, 128), "l.0.q_proj.weight": (33, 256), "l.0.q_proj.bias": (33,),
           "l.0.odd.weight": (8, 72), "l.0.norm.weight": (256,), "l.0.conv1d.weight": (8, 4, 128),
-          "l.0.experts.up.weight": (3, 17, 128), "l.0.switch_mlp.down.weight": (2, 5, 256), "l.0.mlp.gate.weight": (4, 128),
+          "l.0.experts.up.weight": (3, 17, 128), "l.0.switch_mlp.down.weight": (2, 5, 256),
+          "l.0.mlp.gate.weight": (4, 128),
           "l.0.rotary_emb.inv_freq": (16,), "table": (4, 128)}
 
 
