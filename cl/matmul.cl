@@ -1,8 +1,11 @@
 // out = a b, or a b^T with TRANSPOSE_B. a: [batch, m, k]; b: [k, n] or [n, k], with a batch axis
 // where b_batch is not 0; out: [batch, m, n], its rows `stride` apart. Per element: blocks of 256
 // k, each the chain t = fma(b, a, t) from +0, and the tree over the blocks. Constants: A, B, Y
-// dtypes; TRANSPOSE_B; WIDE: a work-item takes 16 columns of TILE rows, else one element.
+// dtypes; TRANSPOSE_B; WIDE: a work-item takes 16 columns of TILE rows, else one element; PAIRS,
+// see common/pairs.clh: product z of the batch is of matrices pairs[2 z] of a and pairs[2 z + 1] of
+// b, of which `here` from `first_b` on are given, and only their products written.
 #include "common/dtype.clh"
+#include "common/pairs.clh"
 #include "common/tree.clh"
 #if WIDE
 #include "common/wide.clh"
@@ -14,6 +17,16 @@
 // A chain from +0 ends in -0 where a product underflows, or where a driver's fma in software
 // returns a b for fma(a, b, +0): here it ends in +0 everywhere.
 #define WITHOUT_MINUS_ZERO(F, I, v) as_##F(select(as_##I(v), (I)0, as_##I(v) == (I)0x80000000))
+
+#if PAIRS
+#define A_MATRIX(pairs, z) ((long)MATRIX_OF_X(pairs, z))
+#define B_MATRIX(pairs, z) MATRIX_OF_W(pairs, z)
+#define IS_GIVEN(e, here) ((e) >= 0 && (e) < (here))
+#else
+#define A_MATRIX(pairs, z) (z)
+#define B_MATRIX(pairs, z) ((int)(z))
+#define IS_GIVEN(e, here) 1
+#endif
 
 typedef STORAGE(A) a_t;
 typedef STORAGE(B) b_t;
@@ -89,14 +102,17 @@ inline void add_block(const global a_t* const* a, const global b_t* b, long widt
 }
 
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
-                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch,
-                   long stride) {
+                   const global int* pairs, ulong pairs_at, global y_t* out, ulong out_at, long m,
+                   long n, long k, long b_batch, long stride, int first_b, int here) {
   const long column = get_global_id(0) * 16, first = get_global_id(1) * TILE,
              batch = get_global_id(2);
+  const int of_b = B_MATRIX(pairs + pairs_at, batch) - first_b;
+  if (!IS_GIVEN(of_b, here)) return;
   const long columns = min(16L, n - column), blocks = (k + K_PER_BLOCK - 1) / K_PER_BLOCK;
   const global a_t* rows[TILE];
-  for (int r = 0; r < TILE; r++) rows[r] = a + a_at + (batch * m + min(first + r, m - 1)) * k;
-  b += b_at + batch * b_batch;
+  for (int r = 0; r < TILE; r++)
+    rows[r] = a + a_at + (A_MATRIX(pairs + pairs_at, batch) * m + min(first + r, m - 1)) * k;
+  b += b_at + of_b * b_batch;
   float16 stack[TREE_DEPTH][TILE];
   for (int r = 0; r < TILE; r++) stack[0][r] = 0.0f;
   int top = 0;
@@ -121,12 +137,13 @@ kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b
 }
 #else
 kernel void matmul(const global a_t* a, ulong a_at, const global b_t* b, ulong b_at,
-                   global y_t* out, ulong out_at, long m, long n, long k, long b_batch,
-                   long stride) {
+                   const global int* pairs, ulong pairs_at, global y_t* out, ulong out_at, long m,
+                   long n, long k, long b_batch, long stride, int first_b, int here) {
   const long column = get_global_id(0), row = get_global_id(1), batch = get_global_id(2);
-  if (column >= n) return;
-  a += a_at + (batch * m + row) * k;
-  b += b_at + batch * b_batch + (TRANSPOSE_B ? column * k : column);
+  const int of_b = B_MATRIX(pairs + pairs_at, batch) - first_b;
+  if (column >= n || !IS_GIVEN(of_b, here)) return;
+  a += a_at + (A_MATRIX(pairs + pairs_at, batch) * m + row) * k;
+  b += b_at + of_b * b_batch + (TRANSPOSE_B ? column * k : column);
   const long step = TRANSPOSE_B ? 1 : n, blocks = (k + K_PER_BLOCK - 1) / K_PER_BLOCK;
   float stack[TREE_DEPTH] = {0.0f};
   int top = 0;

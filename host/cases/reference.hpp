@@ -89,6 +89,9 @@ Expected quantized_matmul(const DoubleArray& x, const Weight& w, const ProductDe
 /// The same of chosen matrices; lhs and rhs may be null.
 Expected gather_qmm(const DoubleArray& x, const Weight& w, const DoubleArray* lhs,
                     const DoubleArray* rhs, const ProductDetails& details);
+/// matmul of chosen matrices; lhs and rhs may be null.
+Expected gather_mm(const DoubleArray& a, const DoubleArray& b, const DoubleArray* lhs,
+                   const DoubleArray* rhs, bool transpose_b);
 
 /// What qqmm makes of x: groups rounded in f32 to the format of the weight and back.
 DoubleArray rounded_activation(const DoubleArray& x, const QuantizationParams& params,

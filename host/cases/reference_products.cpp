@@ -121,6 +121,14 @@ Shape batch_of(const DoubleArray& array) {
   return array.shape.rank() > 2 ? array.shape.slice(0, array.shape.rank() - 2) : Shape{};
 }
 
+/// Matrix e of a stack.
+DoubleArray matrix_of(const DoubleArray& stack, std::size_t e) {
+  const Shape shape = stack.shape.slice(stack.shape.rank() - 2, stack.shape.rank());
+  const auto size = static_cast<std::ptrdiff_t>(shape.elements());
+  const auto begin = stack.values.begin() + static_cast<std::ptrdiff_t>(e) * size;
+  return {shape, stack.dtype, {begin, begin + size}};
+}
+
 }  // namespace
 
 Expected quantized_matmul(const DoubleArray& x, const Weight& w, const ProductDetails& details) {
@@ -137,6 +145,21 @@ Expected gather_qmm(const DoubleArray& x, const Weight& w, const DoubleArray* lh
   const Shape batch = broadcast(left, right, "reference");
   return products(x, w, chosen(lhs, batch_of(x), batch), chosen(rhs, batch_of(w.packed), batch),
                   joined(batch, {x.shape[-2], columns_of(w, details.transpose)}), details);
+}
+
+Expected gather_mm(const DoubleArray& a, const DoubleArray& b, const DoubleArray* lhs,
+                   const DoubleArray* rhs, bool transpose_b) {
+  const Shape left = lhs ? lhs->shape : batch_of(a), right = rhs ? rhs->shape : batch_of(b);
+  const Shape batch = broadcast(left, right, "reference");
+  const auto of_a = chosen(lhs, batch_of(a), batch), of_b = chosen(rhs, batch_of(b), batch);
+  const Shape matrix{a.shape[-2], b.shape[transpose_b ? -2 : -1]};
+  Expected y{joined(batch, matrix), promote(a.dtype, b.dtype), {}, {}};
+  for (std::size_t z = 0; z < of_a.size(); ++z) {
+    const Expected one = matmul(matrix_of(a, of_a[z]), matrix_of(b, of_b[z]), transpose_b);
+    y.values.insert(y.values.end(), one.values.begin(), one.values.end());
+    y.budget.insert(y.budget.end(), one.budget.begin(), one.budget.end());
+  }
+  return y;
 }
 
 }  // namespace clmx::reference

@@ -12,8 +12,6 @@
 namespace clmx {
 namespace {
 
-constexpr const char* op = "gather_qmm";
-
 /// For every element of `result`, in order, the element of `from` that broadcasting puts there.
 std::vector<std::int32_t> positions(const Shape& from, const Shape& result) {
   const auto count = static_cast<std::size_t>(result.elements());
@@ -58,7 +56,7 @@ std::vector<std::int32_t> chosen(const GatherSide& side, const Shape& result) {
 }
 
 Array pairs_on_device(const GatherSide& x, const GatherSide& w, const Shape& result,
-                      const Stream& stream) {
+                      const Stream& stream, std::string_view op) {
   const Array at = interleaved(positions(x.shape(), result), positions(w.shape(), result));
   Array pairs = Array::empty(at.shape(), DType::i32, stream);
   const DType unused = DType::i32;
@@ -85,8 +83,8 @@ Array broadcast_pairs(const Shape& x, const Shape& w, const Shape& result) {
 }
 
 Array gathered_pairs(const GatherSide& x, const GatherSide& w, const Shape& result,
-                     const Stream& stream) {
-  if (is_computed(x) || is_computed(w)) return pairs_on_device(x, w, result, stream);
+                     const Stream& stream, std::string_view op) {
+  if (is_computed(x) || is_computed(w)) return pairs_on_device(x, w, result, stream, op);
   return interleaved(chosen(x, result), chosen(w, result));
 }
 

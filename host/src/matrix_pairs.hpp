@@ -23,9 +23,9 @@ struct GatherSide {
 
 /// Matrices by index, the sides' shapes broadcast to `result`, which is not empty. Throws
 /// ArgumentError for indices that the host holds and that are out of range; those computed on a
-/// device are clamped and reported on the stream.
+/// device are clamped and reported on the stream, under the op's name.
 Array gathered_pairs(const GatherSide& x, const GatherSide& w, const Shape& result,
-                     const Stream& stream);
+                     const Stream& stream, std::string_view op);
 
 /// Throws ArgumentError unless the indices of the side are integers and, if the host holds them, in
 /// range.

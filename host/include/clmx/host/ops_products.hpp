@@ -21,6 +21,11 @@ struct GatherQmmOptions {
   bool has_lhs = false, has_rhs = false;
 };
 
+/// Inputs: a, b, then those that there are of lhs and rhs.
+struct GatherMmOptions {
+  bool transpose_b = false, has_lhs = false, has_rhs = false;
+};
+
 /// Inputs: as of quantized_matmul, then the global_scale of x.
 struct QqmmOptions {
   QuantizationParams params = {};
@@ -56,10 +61,10 @@ Array quantized_matmul(const Array& x, const Array& w, const Array& scales,
                        const ModeOrName& mode = QuantizationMode::affine,
                        const std::optional<Array>& global_scale = {}, StreamOrDevice s = {});
 
-/// Which matrices gather_qmm multiplies.
+/// Which matrices gather_qmm and gather_mm multiply.
 struct GatherIndices {
-  std::optional<Array> lhs = {};  ///< of x: flat over all its axes but the last two
-  std::optional<Array> rhs = {};  ///< of the weight: flat over its batch axes
+  std::optional<Array> lhs = {};  ///< of x (a): flat over all its axes but the last two
+  std::optional<Array> rhs = {};  ///< of the weight (b): flat over its batch axes
   bool sorted = false;            ///< a hint; it never changes the result
 };
 
@@ -82,6 +87,23 @@ Array gather_qmm(const Array& x, const Array& w, const Array& scales,
                  std::optional<int> group_size = {}, std::optional<int> bits = {},
                  const ModeOrName& mode = QuantizationMode::affine, bool sorted_indices = false,
                  const std::optional<Array>& global_scale = {}, StreamOrDevice s = {});
+
+/// Dense products of chosen matrices of a with chosen matrices of a stack b (experts), as
+/// gather_qmm chooses them.
+///
+/// a: [..., M, in] float; b: [..., in, out] float, with transpose_b [..., out, in], the storage of
+/// a layer's weight. Result: I + [M, out] in the promoted dtype, each matrix with the bits of
+/// matmul. Without indices the batch axes of a and b broadcast to I. Where an axis is 0 the result
+/// is empty, or zeros for an inner size of 0. Throws ArgumentError, enqueuing nothing, for arrays
+/// that are not float or have fewer than two axes, inner sizes that differ, indices as gather_qmm
+/// does.
+Array gather_mm(const Array& a, const Array& b, const GatherIndices& at, bool transpose_b = false,
+                StreamOrDevice s = {});
+
+/// MLX's spelling.
+Array gather_mm(const Array& a, const Array& b, const std::optional<Array>& lhs_indices = {},
+                const std::optional<Array>& rhs_indices = {}, bool sorted_indices = false,
+                StreamOrDevice s = {});
 
 /// y = xq W^T with xq = x quantized to the weight's format and back: mxfp4, mxfp8 or nvfp4.
 ///
