@@ -139,4 +139,80 @@ QuantizedEmbedding QuantizedEmbeddingBuilder::build(StreamOrDevice s) const {
   return dense_.build().quantized(params_, s);
 }
 
+SwitchLinearBuilder& SwitchLinearBuilder::input_dims(std::int64_t n) {
+  input_dims_ = n;
+  return *this;
+}
+
+SwitchLinearBuilder& SwitchLinearBuilder::output_dims(std::int64_t n) {
+  output_dims_ = n;
+  return *this;
+}
+
+SwitchLinearBuilder& SwitchLinearBuilder::num_experts(std::int64_t n) {
+  num_experts_ = n;
+  return *this;
+}
+
+SwitchLinearBuilder& SwitchLinearBuilder::bias(bool on) {
+  bias_ = on;
+  return *this;
+}
+
+SwitchLinearBuilder& SwitchLinearBuilder::seed(std::uint64_t seed) {
+  seed_ = seed;
+  return *this;
+}
+
+SwitchLinear SwitchLinearBuilder::build() const {
+  return SwitchLinear::random(given(input_dims_, "SwitchLinear", "input_dims"),
+                              given(output_dims_, "SwitchLinear", "output_dims"),
+                              given(num_experts_, "SwitchLinear", "num_experts"), seed_, bias_);
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::input_dims(std::int64_t n) {
+  dense_.input_dims(n);
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::output_dims(std::int64_t n) {
+  dense_.output_dims(n);
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::num_experts(std::int64_t n) {
+  dense_.num_experts(n);
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::bias(bool on) {
+  dense_.bias(on);
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::group_size(int n) {
+  params_.group_size = n;
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::bits(int n) {
+  params_.bits = n;
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::mode(const ModeOrName& mode) {
+  params_.mode = mode.resolve("QuantizedSwitchLinear");
+  return *this;
+}
+
+QuantizedSwitchLinearBuilder& QuantizedSwitchLinearBuilder::seed(std::uint64_t seed) {
+  dense_.seed(seed);
+  return *this;
+}
+
+QuantizedSwitchLinear QuantizedSwitchLinearBuilder::build(StreamOrDevice s) const {
+  check_sizes(params_, "QuantizedSwitchLinear");
+  return dense_.build().quantized(params_, s);
+}
+
 }  // namespace clmx

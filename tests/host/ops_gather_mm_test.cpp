@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "devices/test_kernels.hpp"
 #include "ops_support.hpp"
 
 namespace clmx {

@@ -5,6 +5,7 @@
 
 #include "clmx/nn/embedding.hpp"
 #include "clmx/nn/linear.hpp"
+#include "clmx/nn/switch_linear.hpp"
 
 namespace clmx {
 
@@ -69,6 +70,38 @@ class QuantizedEmbeddingBuilder {
 
  private:
   EmbeddingBuilder dense_;
+  QuantizationParams params_;
+};
+
+class SwitchLinearBuilder {
+ public:
+  SwitchLinearBuilder& input_dims(std::int64_t n);
+  SwitchLinearBuilder& output_dims(std::int64_t n);
+  SwitchLinearBuilder& num_experts(std::int64_t n);
+  SwitchLinearBuilder& bias(bool on);
+  SwitchLinearBuilder& seed(std::uint64_t seed);
+  SwitchLinear build() const;
+
+ private:
+  std::optional<std::int64_t> input_dims_, output_dims_, num_experts_;
+  bool bias_ = SwitchLinear::default_bias;
+  std::uint64_t seed_ = 0;
+};
+
+class QuantizedSwitchLinearBuilder {
+ public:
+  QuantizedSwitchLinearBuilder& input_dims(std::int64_t n);
+  QuantizedSwitchLinearBuilder& output_dims(std::int64_t n);
+  QuantizedSwitchLinearBuilder& num_experts(std::int64_t n);
+  QuantizedSwitchLinearBuilder& bias(bool on);
+  QuantizedSwitchLinearBuilder& group_size(int n);
+  QuantizedSwitchLinearBuilder& bits(int n);
+  QuantizedSwitchLinearBuilder& mode(const ModeOrName& mode);
+  QuantizedSwitchLinearBuilder& seed(std::uint64_t seed);
+  QuantizedSwitchLinear build(StreamOrDevice s = {}) const;
+
+ private:
+  SwitchLinearBuilder dense_;
   QuantizationParams params_;
 };
 
