@@ -121,6 +121,22 @@ TEST(LargeTensors, MultiplyDenselyAsTheirRowsDo) {
   }
 }
 
+TEST(LargeTensors, OfManyMatricesMultiplyAsEachOfThemDoes) {
+  const Array stack = Array::from(normals(count(n, k), 9), {10, n / 10, k});
+  const Array x = Array::from(normals(count(3, k), 10), {3, 1, k});
+  const std::vector<std::int32_t> chosen{9, 0, 4};
+  for (const Device& device : test_devices()) {
+    if (is_slow(device)) continue;
+    const Array y = gather_mm(x, stack, {.rhs = Array::from(chosen, {3})}, true, device);
+    for (std::int64_t z = 0; z < 3; ++z) {
+      const std::int64_t e = chosen[static_cast<std::size_t>(z)];
+      const Array own = Array::from(stack.rows(e, e + 1).to_vector<float>(), {stack.shape(1), k});
+      const Array wanted = matmul(x.rows(z, z + 1).reshape({1, k}), own, true, device);
+      EXPECT_EQ(y.rows(z, z + 1).to_vector<float>(), wanted.to_vector<float>());
+    }
+  }
+}
+
 TEST(LargeTensors, ThatCannotBeSplitSayWhatWasWantedAndWhatTheLimitIs) {
   for (const Device& device : test_devices()) {
     const auto limit = device.info().max_allocation_bytes;
