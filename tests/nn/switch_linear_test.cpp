@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
 #include "clmx/nn/builders.hpp"
@@ -153,7 +154,7 @@ TEST(SwitchLinear, RefusesByName) {
   EXPECT_THAT(refusal([&] { SwitchLinear{matrix}; }), HasSubstr("[SwitchLinear] weight"));
   EXPECT_THAT(refusal([&] { SwitchLinear(dense().weight(), vector); }),
               HasSubstr("[SwitchLinear] bias has shape [19]"));
-  EXPECT_THAT(refusal([&] { QuantizedSwitchLinear(quantize(matrix)); }),
+  EXPECT_THAT(refusal([&] { QuantizedSwitchLinear{quantize(matrix)}; }),
               HasSubstr("[QuantizedSwitchLinear] the weight must be a stack"));
   EXPECT_THAT(refusal([&] { QuantizedSwitchLinear(quantize(dense().weight()), vector); }),
               HasSubstr("[QuantizedSwitchLinear] bias"));
@@ -197,11 +198,11 @@ TEST(SwitchLinear, IsBuiltFieldByField) {
 class Router final : public Module {
  public:
   explicit Router(std::uint64_t seed)
-      : experts_(std::make_unique<SwitchLinear>(SwitchLinear::random(in, out, experts, seed))) {}
-  void visit(Visitor& v) override { v.slot("experts", experts_); }
+      : stack(std::make_unique<SwitchLinear>(SwitchLinear::random(in, out, experts, seed))) {}
+  void visit(Visitor& v) override { v.slot("experts", stack); }
   std::unique_ptr<Module> clone() const override { return std::make_unique<Router>(*this); }
   std::string describe() const override { return "Router"; }
-  Slot<SwitchLinearLayer> experts_;
+  Slot<SwitchLinearLayer> stack;
 };
 
 std::vector<std::string> names(const std::vector<NamedArray>& parameters) {
@@ -222,9 +223,9 @@ TEST(SwitchLinear, TakesPartInQuantizingAModelAndBack) {
   model.unfreeze();
   EXPECT_TRUE(model.trainable_parameters().empty());
   EXPECT_EQ(quantize(model, {}, device), 0);
-  const Array got = model.experts_->forward(tokens(), indices(), false, device);
+  const Array got = model.stack->forward(tokens(), indices(), false, device);
   EXPECT_EQ(dequantize(model, {}, device), 1);
-  const Array back = model.experts_->forward(tokens(), indices(), false, device);
+  const Array back = model.stack->forward(tokens(), indices(), false, device);
   EXPECT_EQ(names(model.parameters()),
             (std::vector<std::string>{"experts.weight", "experts.bias"}));
   const auto a = got.to_vector<float>(), b = back.to_vector<float>();
@@ -300,7 +301,9 @@ TEST(SwitchGLU, IsTheExpertsOfEachTokenSortedOrNot) {
   for (int i = 0; i < count * k; ++i) at.push_back((i * 7 + i / 5) % static_cast<int>(experts));
   const Array which = Array::from(at, {count, k});
   for (const bool quantized : {false, true}) {
-    if (quantized) EXPECT_EQ(quantize(layer, {.group_size = 32}, test_devices().front()), 3);
+    if (quantized) {
+      EXPECT_EQ(quantize(layer, {.group_size = 32}, test_devices().front()), 3);
+    }
     for (const Device& device : test_devices()) {
       const Array all = layer.forward(x, which, device);
       ASSERT_EQ(all.shape(), (Shape{count, k, in}));
