@@ -1,5 +1,3 @@
-#include "checks.hpp"
-#include "clmx/host/ops_basic.hpp"
 #include "clmx/host/ops_products.hpp"
 #include "dense_product.hpp"
 #include "launch.hpp"
