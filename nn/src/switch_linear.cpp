@@ -5,6 +5,7 @@
 #include "as_dtype.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops_quantized.hpp"
 #include "random_values.hpp"
 
 namespace clmx {
