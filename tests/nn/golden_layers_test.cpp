@@ -136,16 +136,18 @@ struct GoldenTiny final : Module {
     const auto rows = [&](const std::string& path) {
       return from.array(path + ".weight").shape(0);
     };
-    const auto linear = [](std::int64_t in, std::int64_t out) {
-      return std::unique_ptr<LinearLayer>(new Linear(Linear::random(in, out, 1, false)));
+    const auto linear = [&](const std::string& path, std::int64_t in, std::int64_t out) {
+      const bool bias = from.has(path + ".bias");
+      return std::unique_ptr<LinearLayer>(new Linear(Linear::random(in, out, 1, bias)));
     };
     embed =
         std::unique_ptr<EmbeddingLayer>(new Embedding(Embedding::random(rows("embed"), width, 1)));
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const std::int64_t inner = rows(join("layers.", i, ".gate"));
-      layers[i].gate = linear(width, inner);
-      layers[i].up = linear(width, inner);
-      layers[i].down = linear(inner, width);
+      const std::string block = join("layers.", i);
+      const std::int64_t inner = rows(block + ".gate");
+      layers[i].gate = linear(block + ".gate", width, inner);
+      layers[i].up = linear(block + ".up", width, inner);
+      layers[i].down = linear(block + ".down", inner, width);
     }
   }
   void visit(Visitor& v) override {
