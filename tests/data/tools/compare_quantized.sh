@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # usage: compare_quantized.sh PYTHON CLMX TEST_DATA
-# Quantizes dense checkpoints of every float type in every mode, and one with a plan, and compares with MLX.
+# Quantizes dense checkpoints of every float type in every mode, and one with a plan, and compares with MLX. Where PYTHON
+# has mlx-lm, that one runs the model among them and its logits are compared too.
 set -u
 python=$1 clmx=$2 data=$3
 check=$(dirname "$0")/check_quantized.py
@@ -17,6 +18,13 @@ compared() {
     "$python" "$check" "$source" "$scratch/out" "$@" || failed=1
 }
 
+# ran: mlx-lm runs what was quantized last.
+ran() {
+  "$python" -c "import mlx_lm" 2>"$scratch/mlx_lm.log" || return 0
+  "$clmx" logits -q --model "$scratch/out" --tokens 1,5,9,20,31,200 --dtype f32 --output "$scratch/logits.safetensors" &&
+    "$python" "$(dirname "$0")/run_with_mlx_lm.py" "$scratch/out" "$scratch/logits.safetensors" 1,5,9,20,31,200 || failed=1
+}
+
 cat >"$scratch/plan.json" <<'PLAN'
 {"model.layers.0.*": {"bits": 8, "group_size": 32}, "*.down_proj": "keep", "*embed_tokens": {"mode": "mxfp4"}}
 PLAN
@@ -31,6 +39,9 @@ for source in "$data/tiny/llama_unquantized_f16_tied" "$scratch"/*float*; do
   compared "$source" --group-size 128
   for mode in mxfp4 mxfp8 nvfp4; do compared "$source" --mode "$mode"; done
 done
+runnable=$data/tiny/llama_unquantized_f16_tied
+PLAN=()
+for mode in affine mxfp4 mxfp8 nvfp4; do compared "$runnable" --mode "$mode" && ran; done
 PLAN=(--plan "$scratch/plan.json")
-compared "$data/tiny/llama_unquantized_f16_tied" --bits 6
+compared "$runnable" --bits 6 && ran
 exit "$failed"
