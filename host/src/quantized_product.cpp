@@ -12,6 +12,8 @@
 namespace clmx {
 namespace {
 
+constexpr std::int64_t k_per_block = 256;
+
 Constants prepared_constants(const Product& p, const ProductTuning& tuning, const Device& device) {
   Constants constants = format_constants(p);
   constants.emplace_back("ROWS", tuning.rows);
@@ -65,14 +67,12 @@ Array empty_sums(const Product& p, const Shape& shape, const Stream& stream) {
   return cast(p.bias ? add(zeros, *p.bias, stream) : zeros, p.result, stream);
 }
 
-/// Over the codes, the words that hold them and the groups, each with a last look at its end.
 void check_turns(const QuantizedWeight& w, const QmmOptions& options, const Device& device,
                  std::string_view op) {
-  constexpr std::int64_t k_per_block = 256;
   const std::int64_t k = inner_size(w, options);
-  const std::int64_t words = w.packed().shape(-1), groups = k / w.params().group();
-  const std::int64_t turns = options.transpose ? k + 2 * words + 3 * groups : k;
-  require_turns(device, turns_of_sum(turns, k / k_per_block + 1), op, "an inner size", k);
+  if (options.transpose)
+    return require_product_turns(device, k, w.packed().shape(-1), k / w.params().group(), op);
+  require_turns(device, turns_of_sum(k, k / k_per_block + 1), op, "an inner size", k);
 }
 
 ProductTuning choose(const Product& p, const DeviceInfo& device) {
@@ -94,6 +94,13 @@ void check_bias(const Array& bias, std::int64_t columns, std::string_view op) {
 }
 
 }  // namespace
+
+// Over the codes, the words that hold them and the groups, each with a last look at its end.
+void require_product_turns(const Device& device, std::int64_t k, std::int64_t words,
+                           std::int64_t groups, std::string_view op) {
+  const std::int64_t turns = k + 2 * words + 3 * groups;
+  require_turns(device, turns_of_sum(turns, k / k_per_block + 1), op, "an inner size", k);
+}
 
 std::int64_t inner_size(const QuantizedWeight& w, const QmmOptions& options) {
   return options.transpose ? w.in_features() : w.out_features();

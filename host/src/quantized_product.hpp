@@ -33,6 +33,10 @@ std::int64_t result_columns(const QuantizedWeight& w, const QmmOptions& options)
 void check_product(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
                    std::string_view op);
 
+/// Throws ArgumentError where the device cannot sum k products over that many words and groups.
+void require_product_turns(const Device& device, std::int64_t k, std::int64_t words,
+                           std::int64_t groups, std::string_view op);
+
 /// The checked arguments as one product of all rows of x with a weight of one matrix. Throws
 /// ArgumentError where the device cannot sum that long; then an integer x is cast on the stream.
 Product product_of(const Array& x, const QuantizedWeight& w, const QmmOptions& options,
