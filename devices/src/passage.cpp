@@ -1,6 +1,7 @@
 #include "clmx/devices/passage.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "cl_error.hpp"
 #include "fork.hpp"
@@ -41,14 +42,17 @@ bool wait_until(StreamState& stream, std::uint64_t last) {
   return true;
 }
 
-// Runs `take(way)`. A device that is lost to the transfer stream is lost to the writer.
+// Runs `take(way)`. A device that is lost to the transfer stream, even to the making of one, is lost
+// to the writer.
 template <class Take>
 auto take_out(const Stream& writer, const Buffer& buffer, Take take) {
-  const Stream way = way_out(writer, buffer);
+  std::optional<Stream> way;
   try {
-    return take(way);
+    way = way_out(writer, buffer);
+    return take(*way);
   } catch (const DeviceError& error) {
-    if (way.state()->dead && !writer.state()->dead) {
+    const bool lost = way ? way->state()->dead.load() : loses_device(error.code());
+    if (lost && !writer.state()->dead) {
       const std::lock_guard lock(writer.state()->mutex);
       writer.state()->die(error.what());
     }
