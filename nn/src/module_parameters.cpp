@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "clmx/nn/checkpoint.hpp"
 #include "path_visitor.hpp"
@@ -62,6 +63,12 @@ class Loader final : public PathVisitor {
     each_part(*loaded, [&](const char* name, const Array&) { used_.insert(at(name)); });
     weights_.emplace_back(&value, std::move(*loaded));
   }
+  void extra(std::string_view name, std::optional<Array>& value) override {
+    const std::string full = at(name);
+    if (!from_.has(full)) return;
+    used_.insert(full);
+    extras_.emplace_back(&value, from_.array(full));
+  }
   LoadReport report() const {
     LoadReport result{missing_, {}};
     for (const std::string& name : from_.names()) {
@@ -72,6 +79,7 @@ class Loader final : public PathVisitor {
   void put_in_place() {
     for (auto& [place, value] : arrays_) *place = std::move(value);
     for (auto& [place, value] : weights_) *place = std::move(value);
+    for (auto& [place, value] : extras_) *place = std::move(value);
   }
 
  private:
@@ -81,7 +89,19 @@ class Loader final : public PathVisitor {
   std::vector<std::string> missing_;
   std::vector<std::pair<Array*, Array>> arrays_;
   std::vector<std::pair<QuantizedWeight*, QuantizedWeight>> weights_;
+  std::vector<std::pair<std::optional<Array>*, Array>> extras_;
 };
+
+void require_all_stored(Module& root, std::string_view op) {
+  root.walk([&](const std::string& path, Module& module) {
+    try {
+      module.require_stored(op);
+    } catch (const ArgumentError& error) {
+      if (path.empty()) throw;
+      throw ArgumentError(join("layer ", path, ": ", error.what()));
+    }
+  });
+}
 
 std::vector<NamedArray> listed(Module& root, bool only_trainable) {
   std::vector<NamedArray> found;
@@ -113,11 +133,13 @@ std::vector<NamedArray> Module::trainable_parameters() {
 }
 
 LoadReport Module::load_weights(const Checkpoint& from, Strictness strictness) {
+  require_all_stored(*this, "load_weights");
   Loader loader(from);
   visit(loader);
   LoadReport report = loader.report();
   enforce(report, strictness, from.where());
   loader.put_in_place();
+  walk([](const std::string&, Module& module) { module.loaded(); });
   return report;
 }
 
@@ -126,6 +148,7 @@ LoadReport Module::load_weights(const std::filesystem::path& from, Strictness st
 }
 
 void Module::save_weights(const std::filesystem::path& file) {
+  require_all_stored(*this, "save_weights");
   std::map<std::string, Array> arrays;
   for (NamedArray& parameter : parameters()) {
     require(arrays.emplace(parameter.name, parameter.value).second, "save_weights",

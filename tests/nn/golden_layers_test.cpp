@@ -11,6 +11,7 @@
 #include "clmx/nn/checkpoint.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "clmx/nn/linear.hpp"
+#include "clmx/nn/mpq_linear.hpp"
 #include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
 #include "golden_check.hpp"
@@ -94,14 +95,56 @@ GoldenOutputs outputs_of(const Call& call) {
   return {{"y", model.layer->as_linear(call.in("x"), call.device)}};
 }
 
-TEST(GoldenLayers, AreWhatTheModuleSystemMakesAndLoads) {
+MPQLinear mpq_layer(const Call& call, MPQStatistics statistics) {
+  const GoldenArguments& args = call.golden.args;
+  const auto given = [&](const char* key) { return call.family.optional_input(call.golden, key); };
+  MPQLinearTensors tensors{call.in("qweight")};
+  tensors.qstatistic = given("qstatistic");
+  tensors.qzeros_zeros = given("qzeros_zeros");
+  tensors.qzeros_scales = given("qzeros_scales");
+  tensors.qscales_zeros = given("qscales_zeros");
+  tensors.qscales_scales = given("qscales_scales");
+  tensors.qzeros = given("qzeros");
+  tensors.scales = given("scales");
+  tensors.g_idx = given("g_idx");
+  tensors.bias = given("bias");
+  const int w_bit = args.integer("w_bit").value();
+  const MPQLinearOptions options{.in_channels = tensors.qweight.shape(0) / w_bit * 32,
+                                 .out_channels = tensors.qweight.shape(1),
+                                 .a_bit = args.integer("a_bit").value(),
+                                 .w_bit = w_bit,
+                                 .group_size = args.integer("group_size").value(),
+                                 .use_gba_quant = args.flag("use_gba_quant", true),
+                                 .dq_group_size = args.integer("dq_group_size").value_or(-1),
+                                 .dq_mode = args.integer("dq_mode").value_or(2),
+                                 .disable_bias = !tensors.bias,
+                                 .asym = args.flag("asym", false),
+                                 .statistics = statistics};
+  MPQLinear layer(options, std::move(tensors));
+  layer.prepare_params();
+  return layer;
+}
+
+GoldenOutputs mpq_outputs(const Call& call) {
+  const MPQLinear layer = mpq_layer(call, MPQStatistics::expanded);
+  if (call.golden.op == "mpq_prepare")
+    return {{"weight", layer.qweight()}, {"scales", layer.scales()}, {"biases", layer.zeros()}};
+  const Array y = layer.forward(call.in("x"), call.device);
+  if (!layer.options().asym) {
+    const MPQLinear direct = mpq_layer(call, MPQStatistics::direct);
+    EXPECT_EQ(direct.forward(call.in("x"), call.device).to_vector<Half>(), y.to_vector<Half>());
+  }
+  return {{"y", y}};
+}
+
+void expect_family(const char* name, GoldenOutputs (*outputs)(const Call&)) {
   const GoldenManifest manifest(golden_folder());
-  const GoldenFamily& family = manifest.family("layers");
+  const GoldenFamily& family = manifest.family(name);
   for (const Device& device : test_devices()) {
     int bit_equal = 0, within = 0;
     double worst = 0;
     for (const GoldenCase& golden : family.cases()) {
-      const CaseResult result = check_golden(golden, family, outputs_of({golden, family, device}));
+      const CaseResult result = check_golden(golden, family, outputs({golden, family, device}));
       EXPECT_TRUE(result.outcome == Outcome::bit_equal || result.outcome == Outcome::within)
           << device.info().selector << ' ' << golden.name << ": " << result.what;
       bit_equal += result.outcome == Outcome::bit_equal ? 1 : 0;
@@ -109,9 +152,17 @@ TEST(GoldenLayers, AreWhatTheModuleSystemMakesAndLoads) {
       worst = std::max(worst, result.worst);
     }
     EXPECT_EQ(bit_equal + within, static_cast<int>(family.cases().size()));
-    RecordProperty(device.info().selector,
-                   join(bit_equal, " equal, ", within, " within, worst ", worst));
+    ::testing::Test::RecordProperty(device.info().selector,
+                                    join(bit_equal, " equal, ", within, " within, worst ", worst));
   }
+}
+
+TEST(GoldenLayers, AreWhatTheModuleSystemMakesAndLoads) {
+  expect_family("layers", outputs_of);
+}
+
+TEST(GoldenLayers, MpqLayersGiveTheResultsOfTheirTensors) {
+  expect_family("mpq", mpq_outputs);
 }
 
 struct TinyBlock final : Module {

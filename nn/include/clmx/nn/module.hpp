@@ -49,6 +49,12 @@ class Visitor {
   /// An empty slot is passed over.
   virtual void slot(std::string_view name, SlotBase& slot) = 0;
 
+  /// What a file may hold besides: read if it is there, never missed, saved if there is a value.
+  /// The loader leaves its shape for the module to check.
+  virtual void extra(std::string_view name, std::optional<Array>& value) {
+    optional_parameter(name, value);
+  }
+
   /// An absent parameter is passed over.
   void optional_parameter(std::string_view name, std::optional<Array>& value) {
     if (value) parameter(name, *value);
@@ -90,6 +96,10 @@ class Module {
   virtual std::string describe() const = 0;
   /// Whether unfreeze leaves it frozen: layers over quantized weights.
   virtual bool always_frozen() const { return false; }
+  /// Throws ArgumentError, naming the op, when its parameters are no longer what a file holds.
+  virtual void require_stored(std::string_view /*op*/) const {}
+  /// Called after load_weights has replaced its parameters.
+  virtual void loaded() {}
 
   /// One line a module: its path and what it is.
   std::string description();

@@ -1,0 +1,231 @@
+#include "clmx/nn/mpq_linear.hpp"
+
+#include <array>
+
+#include "clmx/devices/error.hpp"
+#include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops_quantized.hpp"
+#include "mpq_options.hpp"
+
+namespace clmx {
+namespace {
+
+constexpr const char* layer = "MPQLinear";
+
+/// The tensors that are there for some layers only.
+struct Member {
+  const char* name;
+  std::optional<Array> MPQLinearTensors::*tensor;
+};
+constexpr std::array members{Member{"qstatistic", &MPQLinearTensors::qstatistic},
+                             Member{"qzeros_zeros", &MPQLinearTensors::qzeros_zeros},
+                             Member{"qzeros_scales", &MPQLinearTensors::qzeros_scales},
+                             Member{"qscales", &MPQLinearTensors::qscales},
+                             Member{"qscales_zeros", &MPQLinearTensors::qscales_zeros},
+                             Member{"qscales_scales", &MPQLinearTensors::qscales_scales},
+                             Member{"qzeros", &MPQLinearTensors::qzeros},
+                             Member{"scales", &MPQLinearTensors::scales},
+                             Member{"bias", &MPQLinearTensors::bias}};
+
+void check_like(const Array& given, const Array& wanted, const char* name) {
+  require(given.dtype() == wanted.dtype() && given.shape() == wanted.shape(), layer, name, " is ",
+          given.dtype(), ' ', given.shape(), ", wanted is ", wanted.dtype(), ' ', wanted.shape());
+}
+
+MpqTensors symmetric(const MPQLinearTensors& t) {
+  return {t.qweight,         *t.qstatistic,   *t.qscales_zeros,
+          *t.qscales_scales, *t.qzeros_zeros, *t.qzeros_scales};
+}
+
+const char* name_of(MPQStatistics statistics) {
+  return statistics == MPQStatistics::direct ? "direct" : "expanded";
+}
+
+}  // namespace
+
+MPQLinear::MPQLinear(const MPQLinearOptions& options)
+    : options_(resolved(options)), tensors_{Array::from(std::vector<std::int32_t>(1), Shape{1})} {
+  check_parameters();
+  tensors_ = initial_tensors(options_);
+  if (!options_.requires_grad) freeze(false);
+}
+
+MPQLinear::MPQLinear(const MPQLinearOptions& options, MPQLinearTensors tensors)
+    : MPQLinear(options) {
+  if (!tensors.g_idx) tensors.g_idx = tensors_.g_idx;
+  tensors_ = std::move(tensors);
+  check_tensors();
+}
+
+void MPQLinear::check_parameters() const {
+  check_mpq_options(options_);
+}
+
+void MPQLinear::check_tensors() const {
+  const MPQLinearTensors wanted = initial_tensors(options_);
+  check_like(tensors_.qweight, wanted.qweight, "qweight");
+  for (const auto& [name, tensor] : members) {
+    const std::optional<Array>&given = tensors_.*tensor, &like = wanted.*tensor;
+    require(!like || given, layer, name, " is missing");
+    require(like || !given, layer, name, " is given, but a layer of these options has none");
+    if (like) check_like(*given, *like, name);
+  }
+  require_plain_order(*tensors_.g_idx, options_.in_channels, params().group_size, layer);
+}
+
+MpqParams MPQLinear::params() const {
+  return {options_.w_bit, static_cast<int>(options_.group_size)};
+}
+
+QuantizedWeight MPQLinear::unpacked() const {
+  const MPQLinearTensors& t = tensors_;
+  if (!options_.use_gba_quant) return unpack_gptq({t.qweight, *t.qzeros, *t.scales}, params());
+  if (!options_.asym) return unpack_mpq(symmetric(t), params());
+  return unpack_mpq(
+      AsymmetricMpqTensors{t.qweight, *t.qscales, *t.qscales_zeros, *t.qscales_scales, *t.qzeros},
+      params());
+}
+
+void MPQLinear::prepare_params(bool keep_statistics) {
+  if (!prepared()) {
+    check_tensors();
+    if (direct()) {
+      compact_ = compact_mpq(symmetric(tensors_), params());
+    } else {
+      expanded_ = unpacked();
+    }
+  }
+  if (!keep_statistics) release();
+}
+
+void MPQLinear::release() {
+  tensors_ = {qweight(), {}, {}, {}, {}, {}, {}, {}, {}, {}, tensors_.bias};
+  released_ = true;
+}
+
+void MPQLinear::require_stored(std::string_view op) const {
+  require(!released_, op,
+          "prepare_params released the tensors that files hold: do this before it, or prepare with "
+          "keep_statistics");
+}
+
+void MPQLinear::require_prepared(std::string_view what) const {
+  require(prepared(), layer, what,
+          " needs prepare_params() (or prepare_layers of the model) first");
+}
+
+void MPQLinear::loaded() {
+  expanded_.reset();
+  compact_.reset();
+  ignored_.reset();
+}
+
+void MPQLinear::set_qweight_data(const Array& qweight) {
+  require_stored("set_qweight_data");
+  check_like(qweight, tensors_.qweight, "qweight");
+  tensors_.qweight = qweight;
+  loaded();
+}
+
+Array MPQLinear::qweight() const {
+  if (expanded_) return expanded_->packed();
+  return compact_ ? compact_->packed : tensors_.qweight;
+}
+
+QuantizedWeight MPQLinear::weight() const {
+  return compact_ ? expand_mpq(*compact_) : *expanded_;
+}
+
+Array MPQLinear::scales() const {
+  require_prepared("scales");
+  return weight().scales();
+}
+
+Array MPQLinear::zeros() const {
+  require_prepared("zeros");
+  return *weight().biases();
+}
+
+std::int64_t MPQLinear::weight_bytes() const {
+  require_prepared("weight_bytes");
+  std::int64_t bytes = 0;
+  const auto add = [&](const Array& array) { bytes += static_cast<std::int64_t>(array.bytes()); };
+  if (expanded_) {
+    for (const Array& part : {expanded_->packed(), expanded_->scales(), *expanded_->biases()})
+      add(part);
+    return bytes;
+  }
+  for (const Array& part :
+       {compact_->packed, compact_->qstatistic, compact_->qscales_zeros, compact_->qscales_scales,
+        compact_->qzeros_zeros, compact_->qzeros_scales})
+    add(part);
+  return bytes;
+}
+
+Array MPQLinear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
+  require_prepared("forward");
+  const Array half = x.dtype() == DType::f16 ? x : cast(x, DType::f16, s);
+  const DType result = dtype.value_or(DType::f16);
+  if (compact_) return mpq_matmul(half, *compact_, tensors_.bias, result, s);
+  return quantized_matmul(half, *expanded_, {.bias = tensors_.bias, .dtype = result}, s);
+}
+
+void MPQLinear::visit_released(Visitor& v) {
+  v.parameter("qweight", tensors_.qweight);
+  if (compact_) {
+    v.parameter("qstatistic", compact_->qstatistic);
+    v.parameter("qscales_zeros", compact_->qscales_zeros);
+    v.parameter("qscales_scales", compact_->qscales_scales);
+    v.parameter("qzeros_zeros", compact_->qzeros_zeros);
+    v.parameter("qzeros_scales", compact_->qzeros_scales);
+  } else {
+    Array of_scales = scales(), of_zeros = zeros();
+    v.parameter("scales", of_scales);
+    v.parameter("zeros", of_zeros);
+  }
+  v.optional_parameter("bias", tensors_.bias);
+}
+
+void MPQLinear::visit(Visitor& v) {
+  if (released_) return visit_released(v);
+  v.parameter("qweight", tensors_.qweight);
+  for (const auto& [name, tensor] : members) v.optional_parameter(name, tensors_.*tensor);
+  v.extra("g_idx", tensors_.g_idx);
+  // Buffers that the original writes and computes anew: shifts, and the expanded statistics.
+  for (const char* name : {"wf", "zeros"}) v.extra(name, ignored_);
+  if (!tensors_.scales) v.extra("scales", ignored_);
+  if (!tensors_.bias) v.extra("bias", ignored_);
+}
+
+std::string MPQLinear::describe() const {
+  const MPQLinearOptions& o = options_;
+  const auto word = [](bool value) { return value ? "true" : "false"; };
+  return join("MPQLinear(in_channels=", o.in_channels, ", out_channels=", o.out_channels,
+              ", w_bit=", o.w_bit, ", group_size=", o.group_size,
+              ", use_gba_quant=", word(o.use_gba_quant), ", asym=", word(o.asym),
+              ", bias=", word(!o.disable_bias), ", statistics=", name_of(o.statistics),
+              prepared() ? "" : ", not prepared", ")");
+}
+
+std::unique_ptr<Module> MPQLinear::to_dense(std::optional<DType> dtype, StreamOrDevice s) const {
+  require_prepared("to_dense");
+  return std::make_unique<Linear>(dequantize(weight(), dtype.value_or(DType::f16), s),
+                                  tensors_.bias);
+}
+
+int prepare_layers(Module& root, bool keep_statistics) {
+  int prepared = 0;
+  root.walk([&](const std::string& path, Module& module) {
+    auto* const found = dynamic_cast<MPQLinear*>(&module);
+    if (found == nullptr) return;
+    try {
+      found->prepare_params(keep_statistics);
+    } catch (const ArgumentError& error) {
+      throw ArgumentError(join("layer ", path, ": ", error.what()));
+    }
+    ++prepared;
+  });
+  return prepared;
+}
+
+}  // namespace clmx
