@@ -42,8 +42,8 @@ bool wait_until(StreamState& stream, std::uint64_t last) {
   return true;
 }
 
-// Runs `take(way)`. A device that is lost to the transfer stream, even to the making of one, is lost
-// to the writer.
+// Runs `take(way)`. A device that is lost to the transfer stream, even to the making of one, is
+// lost to the writer.
 template <class Take>
 auto take_out(const Stream& writer, const Buffer& buffer, Take take) {
   std::optional<Stream> way;
