@@ -71,9 +71,9 @@ void add_masks(Inputs& inputs, const Size& z, const Variant& variant, DType dtyp
 }
 
 std::string name_of(const Size& z, const Variant& variant) {
-  const char* masks[] = {"", "/boolean", "/added"};
+  const std::array masks{"", "/boolean", "/added"};
   std::string name = join("b", z.batch, "h", z.heads, "kv", z.kv_heads, 'q', z.queries, 'k', z.keys,
-                          'd', z.dim, masks[static_cast<int>(variant.mask)]);
+                          'd', z.dim, masks[static_cast<std::size_t>(variant.mask)]);
   if (variant.mask != MaskKind::none) name += join(mask_shape(z, variant));
   if (variant.repeats_keys || variant.repeats_queries) name += "/repeated";
   if (variant.sinks) name += "/sinks";
@@ -122,8 +122,8 @@ std::vector<Variant> variants() {
 
 /// One head size for most: a kernel is compiled for each.
 const RegisterCases mask_cases{[] {
-  const Size sizes[] = {{1, 1, 1, 1, 1, 32},   {2, 4, 2, 7, 7, 32},   {2, 4, 4, 3, 11, 32},
-                        {1, 6, 2, 1, 130, 32}, {1, 3, 1, 9, 200, 32}, {1, 2, 1, 6, 4, 32}};
+  const std::vector<Size> sizes{{1, 1, 1, 1, 1, 32},   {2, 4, 2, 7, 7, 32},   {2, 4, 4, 3, 11, 32},
+                                {1, 6, 2, 1, 130, 32}, {1, 3, 1, 9, 200, 32}, {1, 2, 1, 6, 4, 32}};
   for (const Variant& variant : variants()) {
     for (const Size& z : sizes) add(z, variant, DType::f32, AttentionLayout::bhtd);
     add(sizes[1], variant, DType::f32, AttentionLayout::bthd);

@@ -33,7 +33,7 @@ std::function<Inputs(std::uint64_t)> scaled_normals(const std::vector<DType>& dt
 
 template <class Run, class Reference>
 RegisterOp<NoOptions> function_op(const char* name, Run run, Reference reference,
-                                  std::vector<Rejected> rejected) {
+                                  const std::vector<Rejected>& rejected) {
   return {.name = name,
           .run = [run](const Inputs& in, const NoOptions&, const Stream& s) -> Outputs {
             return {run(in[0], s)};
@@ -71,7 +71,7 @@ const RegisterCases gelu_cases{[] {
                 call,
                 [dtype](std::uint64_t seed) {
                   Random random(seed);
-                  std::vector<double> values(64 * 257);
+                  std::vector<double> values(std::size_t{64} * 257);
                   for (double& value : values) value = 12.0 * random.uniform() - 6.0;
                   return Inputs{array_of(values, dtype, {64, 257})};
                 },

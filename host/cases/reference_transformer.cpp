@@ -63,6 +63,7 @@ struct Visible {
   bool none = false;
 };
 
+// The places of one row. NOLINTNEXTLINE(readability-function-size)
 Visible visible_to(std::int64_t b, std::int64_t h, std::int64_t t, std::int64_t queries,
                    std::int64_t length, const AttentionOptions& options, const Masks& masks) {
   Visible visible;
@@ -87,6 +88,7 @@ struct Scores {
   double highest = -std::numeric_limits<double>::infinity(), error = 0;
 };
 
+// The places of one row. NOLINTNEXTLINE(readability-function-size)
 Scores scores_of(const double* q, const Heads& k, std::int64_t b, std::int64_t h,
                  const Visible& visible, double scale, const double* sink) {
   Scores scores;
@@ -116,6 +118,7 @@ Scores scores_of(const double* q, const Heads& k, std::int64_t b, std::int64_t h
 }
 
 /// Appends one row of the result: the weighted mean of the visible values.
+// The places of one row. NOLINTNEXTLINE(readability-function-size)
 void attend(const Scores& scores, const Visible& visible, const double* sink, const Heads& v,
             std::int64_t b, std::int64_t h, double* y, double* budget) {
   const std::int64_t span = visible.keys.back() - visible.keys.front() + 64;

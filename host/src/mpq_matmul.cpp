@@ -57,7 +57,7 @@ Array mpq_matmul(const Array& x, const MpqWeight& w, const std::optional<Array>&
   const DType natural = promote(x.dtype(), DType::f16);
   const DType result = dtype.value_or(bias ? promote(natural, bias->dtype()) : natural);
   const Stream stream = s.resolve();
-  const Array y = run(x, w, bias, result, stream);
+  Array y = run(x, w, bias, result, stream);
   if (Tap* tap = current_tap()) {
     std::vector<Array> inputs{x,
                               w.packed,

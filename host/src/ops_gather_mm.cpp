@@ -39,7 +39,7 @@ Array gather_mm(const Array& a, const Array& b, const GatherIndices& at, bool tr
 
   const Stream stream = s.resolve();
   if (shape.elements() > 0) p.pairs = gathered_pairs(of_a, of_b, chosen, stream, op);
-  const Array out = multiply(p, stream, op).reshape(shape);
+  Array out = multiply(p, stream, op).reshape(shape);
   show(a, b, at, transpose_b, out);
   return out;
 }

@@ -38,8 +38,8 @@ Array run(const Array& x, const QuantizedWeight& w, const GatherIndices& at,
   Product p = product_of(x, w, options, stream, op);
   if (shape.elements() > 0)
     make_batch(p, chosen.elements(), rows, gathered_pairs(of_x, of_w, chosen, stream, op));
-  const Array out = shape.elements() > 0 ? multiply(p, stream).reshape(shape)
-                                         : Array::empty(shape, p.result, stream);
+  Array out = shape.elements() > 0 ? multiply(p, stream).reshape(shape)
+                                   : Array::empty(shape, p.result, stream);
   show(x, w, at, options, out);
   return out;
 }

@@ -65,7 +65,7 @@ Array run(const Array& x, const QuantizedWeight& w, const std::optional<Array>& 
   Product p = product_of(x, w, {}, stream, op);
   p.x = activation(x, mode, global_scale, stream);
   p.keeps_weight = keeps_weight;
-  const Array out = multiply(p, stream).reshape(x.shape().with(-1, w.out_features()));
+  Array out = multiply(p, stream).reshape(x.shape().with(-1, w.out_features()));
   if (Tap* tap = current_tap()) {
     std::vector<Array> inputs = tapped_inputs(x, w, {});
     if (global_scale) inputs.push_back(*global_scale);

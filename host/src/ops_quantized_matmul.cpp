@@ -35,7 +35,7 @@ Array run(const Array& x, const QuantizedWeight& w, const QmmOptions& options, b
   if (w.batch().elements() != 1)
     make_batch(p, batch.elements(), x.shape(-2),
                broadcast_pairs(x.shape().slice(0, x.rank() - 2), w.batch(), batch));
-  const Array out = multiply(p, stream).reshape(shape);
+  Array out = multiply(p, stream).reshape(shape);
   if (Tap* tap = current_tap())
     tap->op(op, std::any(tapped_options(w, options)), tapped_inputs(x, w, options), out);
   return out;

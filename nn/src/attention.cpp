@@ -73,7 +73,8 @@ Array MultiHeadAttention::rotated(const Array& x, std::int64_t offset, const Str
 }
 
 AttentionOptions MultiHeadAttention::attention() const {
-  const auto head_dim = static_cast<float>(options_.dims / options_.num_heads);
+  const std::int64_t size = options_.dims / options_.num_heads;
+  const auto head_dim = static_cast<float>(size);
   AttentionOptions result{.scale = 1.0f / std::sqrt(head_dim), .layout = AttentionLayout::bthd};
   result.sinks = sinks_;
   return result;

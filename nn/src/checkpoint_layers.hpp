@@ -20,6 +20,7 @@ struct CheckpointStep {
 };
 
 /// All steps, and what config.json is to say of them.
+// Moving JSON throws nothing. NOLINTNEXTLINE(bugprone-exception-escape)
 struct CheckpointSteps {
   std::vector<CheckpointStep> steps;  ///< by name of the source's tensors
   QuantizedCheckpoint report;         ///< but for files

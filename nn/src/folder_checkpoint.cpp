@@ -88,7 +88,7 @@ void FolderCheckpoint::take_inner_names() {
     const std::string parent = name.substr(0, at), key = name.substr(at + inner.size());
     if ((key != "weight" && key != "bias") || !has(parent + "scales")) continue;
     if (has(parent + key)) {
-      throw FormatError(where(), 0, "holds both " + name + " and " + parent + key);
+      throw FormatError(where(), 0, join("holds both ", name, " and ", parent, key));
     }
     auto node = tensors_.extract(name);
     node.key() = parent + key;

@@ -41,7 +41,7 @@ void about_to_change(const char* path) {
 }
 
 void about_to_change(int fd) {
-  char link[64], path[4096] = {};
+  char link[64], path[4096] = {};  // NOLINT(modernize-avoid-c-arrays): of C functions
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   if (readlink(link, path, sizeof path - 1) > 0) about_to_change(path);
 }

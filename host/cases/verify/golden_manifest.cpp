@@ -63,7 +63,7 @@ GoldenEntry read_entry(const Json& json, const std::string& file) {
 
 /// The plain name of a file that a manifest names: it lies beside the manifest, whatever it says.
 std::string plain_name(const Json& json, const std::string& file) {
-  const std::string name = json.get<std::string>();
+  std::string name = json.get<std::string>();
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
     throw FormatError(file, 0, "'" + name + "' is not a plain file name");
   return name;

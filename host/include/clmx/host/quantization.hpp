@@ -31,8 +31,8 @@ QuantizationMode mode_from_string(std::string_view name, std::string_view op);
 /// A mode, or its exact name. The op that gets it throws ArgumentError on an unknown one.
 class ModeOrName {
  public:
-  ModeOrName(QuantizationMode mode)
-      : name_(to_string(mode)) {}  // NOLINT(google-explicit-constructor)
+  ModeOrName(QuantizationMode mode)  // NOLINT(google-explicit-constructor)
+      : name_(to_string(mode)) {}
   template <std::convertible_to<std::string_view> Name>
   ModeOrName(const Name& name) : name_(name) {}  // NOLINT(google-explicit-constructor)
   QuantizationMode resolve(std::string_view op) const { return mode_from_string(name_, op); }

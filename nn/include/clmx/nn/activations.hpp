@@ -19,8 +19,10 @@ class Activation final : public UnaryLayer {
 };
 
 namespace activation_names {
+// Template arguments have to be arrays. NOLINTBEGIN(modernize-avoid-c-arrays)
 inline constexpr char silu[] = "SiLU", gelu[] = "GELU", gelu_approx[] = "GELU(approx=precise)",
                       gelu_fast_approx[] = "GELU(approx=fast)", softmax[] = "Softmax";
+// NOLINTEND(modernize-avoid-c-arrays)
 }  // namespace activation_names
 
 using SiLU = Activation<silu, activation_names::silu>;
