@@ -5,6 +5,8 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/module.hpp"
+#include "inner_names.hpp"
+#include "stored_weight.hpp"
 #include "strict_json.hpp"
 
 namespace clmx {
@@ -79,19 +81,10 @@ void FolderCheckpoint::add_file(const fs::path& file) {
   }
 }
 
-// mlx-rs keeps a dense layer inside a quantized one: a.inner.weight beside a.scales.
 void FolderCheckpoint::take_inner_names() {
-  constexpr std::string_view inner = "inner.";
-  for (const std::string& name : names()) {
-    const std::size_t at = name.rfind(inner);
-    if (at == std::string::npos || (at > 0 && name[at - 1] != '.')) continue;
-    const std::string parent = name.substr(0, at), key = name.substr(at + inner.size());
-    if ((key != "weight" && key != "bias") || !has(parent + "scales")) continue;
-    if (has(parent + key)) {
-      throw FormatError(where(), 0, join("holds both ", name, " and ", parent, key));
-    }
+  for (const auto& [name, plain] : inner_names(names(), where())) {
     auto node = tensors_.extract(name);
-    node.key() = parent + key;
+    node.key() = plain;
     tensors_.insert(std::move(node));
   }
 }
@@ -120,10 +113,6 @@ Array FolderCheckpoint::array(const std::string& name) const {
   return at.file->array(at.name);
 }
 
-std::optional<Array> FolderCheckpoint::array_if(const std::string& name) const {
-  return has(name) ? std::optional(array(name)) : std::nullopt;
-}
-
 QuantizationConfig::Stored FolderCheckpoint::stored(const std::string& path) const {
   QuantizationConfig::Stored result;
   if (!has(join_path(path, "scales"))) return result;
@@ -139,16 +128,7 @@ QuantizationConfig::Stored FolderCheckpoint::stored(const std::string& path) con
 
 std::optional<QuantizedWeight> FolderCheckpoint::quantized(const std::string& path,
                                                            std::int64_t in_features) const {
-  try {
-    const auto params = quantization_.at(path, stored(path), in_features);
-    if (!params) return std::nullopt;
-    check_supported(*params, path);
-    return QuantizedWeight(array(join_path(path, "weight")), array(join_path(path, "scales")),
-                           array_if(join_path(path, "biases")), *params,
-                           array_if(join_path(path, "global_scale")));
-  } catch (const ArgumentError& error) {
-    throw FormatError(where(), 0, "tensor " + path + ".weight: " + error.what());
-  }
+  return stored_weight(*this, path, quantization_, stored(path), in_features);
 }
 
 std::unique_ptr<Checkpoint> open_checkpoint(const fs::path& path) {

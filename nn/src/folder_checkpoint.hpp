@@ -37,7 +37,6 @@ class FolderCheckpoint final : public Checkpoint {
   void take_inner_names();
   QuantizationConfig::Stored stored(const std::string& path) const;
   const Place& place(const std::string& name) const;
-  std::optional<Array> array_if(const std::string& name) const;
 
   std::filesystem::path path_;
   QuantizationConfig quantization_;

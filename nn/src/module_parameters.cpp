@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "arrays_checkpoint.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "clmx/nn/checkpoint.hpp"
@@ -43,11 +44,7 @@ class Loader final : public PathVisitor {
     const std::string full = at(name);
     if (!from_.has(full)) return missing(full);
     Array loaded = from_.array(full);
-    if (loaded.shape() != value.shape()) {
-      throw FormatError(from_.where(), 0,
-                        join("tensor ", full, " has shape ", loaded.shape(), ", the model expects ",
-                             value.shape()));
-    }
+    require_kind(full, loaded, value);
     used_.insert(full);
     arrays_.emplace_back(&value, std::move(loaded));
   }
@@ -83,6 +80,15 @@ class Loader final : public PathVisitor {
   }
 
  private:
+  // A file chooses among the float dtypes, not between floats, codes and indices.
+  void require_kind(const std::string& name, const Array& loaded, const Array& value) const {
+    const bool same_kind =
+        is_float(value.dtype()) ? is_float(loaded.dtype()) : loaded.dtype() == value.dtype();
+    if (loaded.shape() == value.shape() && same_kind) return;
+    throw FormatError(from_.where(), 0,
+                      join("tensor ", name, " is ", loaded.dtype(), ' ', loaded.shape(),
+                           ", the model expects ", value.dtype(), ' ', value.shape()));
+  }
   void missing(const std::string& name) { missing_.push_back(name); }
   const Checkpoint& from_;
   std::set<std::string> used_;
@@ -145,6 +151,10 @@ LoadReport Module::load_weights(const Checkpoint& from, Strictness strictness) {
 
 LoadReport Module::load_weights(const std::filesystem::path& from, Strictness strictness) {
   return load_weights(*open_checkpoint(from), strictness);
+}
+
+LoadReport Module::load_weights(const std::vector<NamedArray>& from, Strictness strictness) {
+  return load_weights(ArraysCheckpoint(from), strictness);
 }
 
 void Module::save_weights(const std::filesystem::path& file) {

@@ -137,10 +137,16 @@ class Module {
   void to(StreamOrDevice s);
 
   /// Replaces every parameter by the checkpoint's tensor of the same path, all or none. Throws
-  /// FormatError for a tensor of another shape or kind, and for what strictness forbids.
+  /// FormatError for a tensor of another shape or kind (a float takes any float dtype), and for
+  /// what strictness forbids.
   LoadReport load_weights(const Checkpoint& from, Strictness strictness = Strictness::strict);
   /// From an MLX folder or a .safetensors file (see open_checkpoint).
   LoadReport load_weights(const std::filesystem::path& from,
+                          Strictness strictness = Strictness::strict);
+  /// From arrays by their paths, as parameters() lists them; Strictness::lenient replaces those
+  /// that are given. The parts of a quantized weight come together; their shapes say how it is
+  /// quantized.
+  LoadReport load_weights(const std::vector<NamedArray>& from,
                           Strictness strictness = Strictness::strict);
   /// All parameters by their paths in one safetensors file: written to a temporary name, synced and
   /// renamed. Throws FormatError when the disk refuses.
