@@ -116,12 +116,13 @@ fetch_intel() {
     stop "[4/4] devices: Intel's runtime could not be fetched; --all-devices needs a network once."
   fi
   progress_end
-  # The system's loader is used; Intel's own must not come before it.
+  # The system's loader is used, never Intel's own.
   rm -f "$part"/libOpenCL.so*
   mv "$part" "$intel_dir"
 }
 
-# An ICD folder with the system's drivers and Intel's, and the library path both need.
+# An ICD folder with the system's drivers and Intel's, which finds its own libraries beside it. (A library
+# path would hand them to every other program as well.)
 use_intel() {
   local icd_dir=$build_dir/icd system_icd=${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}
   rm -rf "$icd_dir"
@@ -129,6 +130,4 @@ use_intel() {
   cp "$system_icd"/*.icd "$icd_dir/" 2>/dev/null
   echo "$intel_dir/libintelocl.so" >"$icd_dir/intel.icd"
   export OCL_ICD_VENDORS=$icd_dir
-  LD_LIBRARY_PATH=$(pkg-config --variable=libdir OpenCL):$intel_dir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  export LD_LIBRARY_PATH
 }
