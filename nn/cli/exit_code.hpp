@@ -5,7 +5,7 @@
 
 namespace clmx::cli {
 
-/// What the program's exit status means to a script.
+/// What the program's exit status means to a script; 128 + signal: see interrupted_status.
 enum class ExitCode : int {
   ok = 0,
   other = 1,
@@ -13,8 +13,7 @@ enum class ExitCode : int {
   device = 3,
   model = 4,
   memory = 5,
-  gate = 6,
-  interrupted = 130
+  gate = 6
 };
 
 /// A wrong use of the command line that the parser cannot see.

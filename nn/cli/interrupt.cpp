@@ -4,30 +4,42 @@
 
 #include <csignal>
 
-#include "exit_code.hpp"
-
 namespace clmx::cli {
 namespace {
 
-volatile std::sig_atomic_t signals = 0;
+volatile std::sig_atomic_t caught = 0;  // the first signal
 
-extern "C" void on_interrupt(int) {
-  if (signals != 0) _exit(static_cast<int>(ExitCode::interrupted));
-  signals = 1;
+extern "C" void on_interrupt(int signal) {
+  if (caught != 0) _exit(128 + signal);
+  caught = signal;
+}
+
+void watch(int signal) {
+  struct sigaction action = {}, before = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);  // nohup stays in force
 }
 
 }  // namespace
 
 void watch_interrupts() {
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
+  watch(SIGINT);
+}
+
+void watch_terminations() {
+  watch(SIGTERM);
+  watch(SIGHUP);
 }
 
 bool interrupted() {
-  return signals != 0;
+  return caught != 0;
+}
+
+int interrupted_status() {
+  return 128 + caught;
 }
 
 }  // namespace clmx::cli

@@ -124,12 +124,13 @@ QuantizedCheckpoint quantized(const CommonOptions& common, const QuantizeOptions
 int quantize_model(const CommonOptions& common, const QuantizeOptions& options) {
   const Device device = common.one_device();
   watch_interrupts();
+  watch_terminations();
   try {
     const QuantizedCheckpoint result = quantized(common, options, device);
     report(common, options, device, result);
   } catch (const Interrupted&) {
     std::cerr << "interrupted: nothing was written\n";
-    return static_cast<int>(ExitCode::interrupted);
+    return interrupted_status();
   }
   return 0;
 }

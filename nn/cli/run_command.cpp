@@ -159,7 +159,7 @@ int Run::execute() {
   if (common_.json) print_json();
   const std::string agreement = agreement_line(answers_);
   if (says() && !interrupted() && !agreement.empty()) std::cerr << agreement << '\n';
-  return static_cast<int>(interrupted() ? ExitCode::interrupted : status);
+  return interrupted() ? interrupted_status() : static_cast<int>(status);
 }
 
 void add_options(CLI::App& parser, RunOptions& options) {

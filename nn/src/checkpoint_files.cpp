@@ -54,6 +54,10 @@ void write_json(const fs::path& path, const nlohmann::json& json) {
 void copy_side_files(const fs::path& from, const fs::path& to) {
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename().string();
+    if (name == chat_templates && entry.is_directory()) {
+      fs::create_directory(to / name);
+      copy_side_files(entry.path(), to / name);
+    }
     if (!is_side_file(name) || !entry.is_regular_file()) continue;
     write_file_atomically(to / name, map_file(entry.path()).bytes);
   }

@@ -1,10 +1,10 @@
 #include "checkpoint_layers.hpp"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "clmx/devices/error.hpp"
+#include "family_rules.hpp"
 
 namespace clmx {
 namespace {
@@ -21,22 +21,20 @@ std::string last_part(const std::string& path) {
   return path.substr(path.rfind('.') + 1);  // the whole when there is no dot
 }
 
+/// A router, or a layer inside of one: ...mlp.gate, ...router.layer.
 bool is_router(const std::string& path) {
+  const auto names_one = [](const std::string& name) {
+    return name == "gate" || name == "shared_expert_gate" || name == "router";
+  };
   const std::string name = last_part(path);
-  return name == "gate" || name == "shared_expert_gate" || name == "router";
+  if (names_one(name)) return true;
+  return name != path && names_one(last_part(path.substr(0, path.size() - name.size() - 1)));
 }
 
 bool is_expert_stack(const std::string& path) {
   const std::string parts = "." + path + ".";
   return parts.find(".experts.") != std::string::npos ||
          parts.find(".switch_") != std::string::npos;
-}
-
-/// Families whose routers mlx-lm's own predicates quantize with more bits.
-bool quantizes_routers(const std::string& family) {
-  constexpr std::array families = {"gpt_oss", "qwen3_moe", "qwen3_next", "Klear",      "lfm2_moe",
-                                   "jamba",   "mellum",    "minimax",    "kimi_linear"};
-  return std::find(families.begin(), families.end(), family) != families.end();
 }
 
 std::string text_of(const Json& config, const char* key) {
@@ -47,7 +45,7 @@ std::string text_of(const Json& config, const char* key) {
 bool is_tied(const Json& config) {
   const auto found = config.find("tie_word_embeddings");
   if (found != config.end() && found->is_boolean()) return found->get<bool>();
-  return text_of(config, "model_type") == "llama";  // whose default that is
+  return is_tied_by_default(text_of(config, "model_type"));
 }
 
 bool is_left_out(const std::string& name, bool tied) {
@@ -92,10 +90,13 @@ class Planner {
       : source_(source),
         options_(options),
         tied_(is_tied(config)),
-        routers_(quantizes_routers(text_of(config, "model_type"))) {
+        family_(family_rules(text_of(config, "model_type"))) {
     const auto found = config.find("quantization");
     partly_ = found != config.end();
-    plan_.quantization = partly_ ? *found : described(options.params);
+    if (partly_) plan_.quantization = *found;
+    const bool sized =
+        plan_.quantization.contains("group_size") && plan_.quantization.contains("bits");
+    if (!sized) plan_.quantization.update(described(options.params));
   }
 
   CheckpointSteps run() {
@@ -106,11 +107,21 @@ class Planner {
       require(used_.contains(i), op, "pattern '", options_.plan.rules[i].pattern,
               "' of the plan fits no layer");
     }
-    require(!plan_.report.quantized.empty(), op, source_.where(), " has no layer to quantize");
+    require_some();
     return std::move(plan_);
   }
 
  private:
+  void require_some() const {
+    const QuantizedCheckpoint& report = plan_.report;
+    if (!report.quantized.empty()) return;
+    require(report.kept.empty(), op, "the plan keeps every layer of ", source_.where());
+    require(report.not_divisible.empty(), op, "group size ", options_.params.group(),
+            " divides the width of no layer of ", source_.where());
+    throw FormatError(source_.where(), 0,
+                      report.already.empty() ? "has no layer to quantize" : "is quantized already");
+  }
+
   void add(const std::string& name) {
     const TensorEntry& entry = source_.entry(name);
     CheckpointStep step{name, {}, {{name, entry.type, entry.shape}}, 0};
@@ -140,12 +151,18 @@ class Planner {
     mark_used(path);
     if (source_.has(path + ".scales")) return keep(path, plan_.report.already);
     const QuantizationPlan::Rule* rule = options_.plan.find(path);
-    if (rule == nullptr && is_router(path) && !routers_) return keep(path, plan_.report.kept);
-    if (rule != nullptr && !rule->params) return keep(path, plan_.report.kept);
-    const bool own = rule != nullptr || is_router(path);
-    const QuantizationParams params = complete(rule != nullptr   ? *rule->params
-                                               : is_router(path) ? QuantizationParams{{}, 64, 8}
-                                                                 : options_.params);
+    if (rule != nullptr && !rule->params) {
+      plan_.quantization[checked_name(path)] = false;
+      return keep(path, plan_.report.kept);
+    }
+    const QuantizationPlan::Rule* usual = family_.find(path);
+    if (rule == nullptr && (usual == nullptr ? is_router(path) : !usual->params)) {
+      return keep(path, plan_.report.kept);
+    }
+    const bool own = rule != nullptr || usual != nullptr;
+    const QuantizationParams params = complete(rule != nullptr    ? *rule->params
+                                               : usual != nullptr ? *usual->params
+                                                                  : options_.params);
     if (weight.shape.back() % params.group() != 0) {
       require(rule == nullptr, op, "layer ", path, ": its width ", weight.shape.back(),
               " is not divisible by the plan's group size ", params.group());
@@ -167,11 +184,18 @@ class Planner {
     return {};
   }
 
+  /// A path that config.json can list.
+  const std::string& checked_name(const std::string& path) const {
+    if (path != "group_size" && path != "bits" && path != "mode") return path;
+    throw FormatError(source_.where(), 0,
+                      "layer " + path + " cannot be recorded: its name is taken");
+  }
+
   void record(const std::string& path, const QuantizationParams& params, bool own) {
-    const bool is_name_of_field = path == "group_size" || path == "bits" || path == "mode";
-    if (is_name_of_field || source_.has(path + ".biases")) {
+    checked_name(path);
+    if (source_.has(path + ".biases")) {
       throw FormatError(source_.where(), 0,
-                        "layer " + path + " cannot be recorded: its name or its biases are taken");
+                        "layer " + path + " cannot be quantized: the name of its biases is taken");
     }
     if (own || partly_) plan_.quantization[path] = described(params);
     plan_.report.quantized.push_back({path, params});
@@ -196,7 +220,8 @@ class Planner {
 
   const FolderCheckpoint& source_;
   const QuantizeCheckpointOptions& options_;
-  bool tied_, routers_, partly_ = false;
+  bool tied_, partly_ = false;
+  const QuantizationPlan& family_;
   std::set<std::size_t> used_;  // rules of the plan that fit a layer
   CheckpointSteps plan_;
 };

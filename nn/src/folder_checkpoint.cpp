@@ -1,5 +1,6 @@
 #include "folder_checkpoint.hpp"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -14,23 +15,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::set<std::string> shards_of_index(const fs::path& index) {
-  std::set<std::string> names;
+/// A shard is a file of its folder, whatever an index may say.
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && fs::path(name).filename() == name && name != "." && name != ".." &&
+         name.find('\0') == std::string::npos;
+}
+
+/// Tensors and the shards that an index names for them.
+WeightMap read_index(const fs::path& index) {
+  WeightMap map;
   try {
     const auto json = parse_json(read_text_if(index), index.string());
-    for (const auto& [tensor, file] : json.at("weight_map").items()) {
-      names.insert(file.get<std::string>());
-    }
+    const auto& names = json.at("weight_map");
+    if (!names.is_object()) throw FormatError(index.string(), 0, "weight_map is not an object");
+    for (const auto& [tensor, file] : names.items()) map[tensor] = file.get<std::string>();
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(index.string(), 0, error.what());
   }
+  for (const auto& [tensor, name] : map) {
+    if (is_plain_name(name)) continue;
+    throw FormatError(index.string(), 0, "shard " + nlohmann::json(name).dump() + " is not a plain file name");
+  }
+  return map;
+}
+
+/// model-00001-of-00002.safetensors without its fellows is half a model.
+void require_whole(const fs::path& folder, const std::set<std::string>& names) {
   for (const std::string& name : names) {
-    // A shard is a file of this folder, whatever an index may say.
-    if (fs::path(name).filename() != name || name == "." || name == "..") {
-      throw FormatError(index.string(), 0, "shard '" + name + "' is not a plain file name");
+    int index = 0, count = 0, end = 0;
+    const int found =
+        std::sscanf(name.c_str(), "model-%9d-of-%9d.safetensors%n", &index, &count, &end);
+    const bool numbered = found == 2 && end == static_cast<int>(name.size());
+    if (numbered && static_cast<std::size_t>(count) != names.size()) {
+      throw FormatError(folder.string(), 0,
+                        join("holds ", names.size(), " of ", count, " files: ", name));
     }
   }
-  return names;
 }
 
 std::set<std::string> shards_by_name(const fs::path& folder) {
@@ -42,14 +62,8 @@ std::set<std::string> shards_by_name(const fs::path& folder) {
   }
   if (error) throw FormatError(folder.string(), 0, error.message());
   if (names.empty()) throw FormatError(folder.string(), 0, "holds no model*.safetensors");
+  require_whole(folder, names);
   return names;
-}
-
-std::set<std::string> shard_names(const fs::path& folder) {
-  const fs::path index = folder / "model.safetensors.index.json";
-  if (fs::exists(index)) return shards_of_index(index);
-  if (fs::exists(folder / "model.safetensors")) return {"model.safetensors"};
-  return shards_by_name(folder);
 }
 
 }  // namespace
@@ -65,11 +79,32 @@ std::string read_text_if(const fs::path& path) {
 FolderCheckpoint::FolderCheckpoint(const fs::path& path, QuantizationConfig quantization)
     : path_(path), quantization_(std::move(quantization)) {
   if (fs::is_directory(path)) {
-    for (const std::string& name : shard_names(path)) add_file(path / name);
+    add_folder(path);
   } else {
     add_file(path);
   }
   take_inner_names();
+}
+
+void FolderCheckpoint::add_folder(const fs::path& folder) {
+  const fs::path index = folder / "model.safetensors.index.json";
+  if (fs::exists(index)) return add_shards(folder, read_index(index));
+  if (fs::exists(folder / "model.safetensors")) return add_file(folder / "model.safetensors");
+  for (const std::string& name : shards_by_name(folder)) add_file(folder / name);
+}
+
+void FolderCheckpoint::add_shards(const fs::path& folder, const WeightMap& map) {
+  std::map<std::string, const SafetensorsFile*> files;
+  for (const auto& [tensor, name] : map) {
+    if (!files.contains(name)) {
+      add_file(folder / name);
+      files[name] = files_.back().get();
+    }
+  }
+  for (const auto& [tensor, name] : map) {
+    if (files.at(name)->tensors().contains(tensor)) continue;
+    throw FormatError((folder / name).string(), 0, "tensor " + tensor + " is missing");
+  }
 }
 
 void FolderCheckpoint::add_file(const fs::path& file) {

@@ -11,11 +11,15 @@
 
 namespace clmx {
 
+/// Tensors and the names of their files.
+using WeightMap = std::map<std::string, std::string>;
+
 /// An MLX folder: model.safetensors, or the shards that model.safetensors.index.json names, or
 /// every model*.safetensors there is. Or one .safetensors file. See open_checkpoint.
 class FolderCheckpoint final : public Checkpoint {
  public:
-  /// Throws FormatError when there is no such file or two files hold a tensor of the same name.
+  /// Throws FormatError when there is no such file, two files hold a tensor of the same name, or an
+  /// index or a file's name (model-00001-of-00002) tells of something that is not there.
   FolderCheckpoint(const std::filesystem::path& path, QuantizationConfig quantization);
 
   std::string where() const override { return path_.string(); }
@@ -34,6 +38,8 @@ class FolderCheckpoint final : public Checkpoint {
     std::string name;
   };
   void add_file(const std::filesystem::path& file);
+  void add_folder(const std::filesystem::path& folder);
+  void add_shards(const std::filesystem::path& folder, const WeightMap& map);
   void take_inner_names();
   QuantizationConfig::Stored stored(const std::string& path) const;
   const Place& place(const std::string& name) const;

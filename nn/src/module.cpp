@@ -144,6 +144,14 @@ void Module::unfreeze(std::span<const std::string> keys, bool recursive, bool st
   }
 }
 
+void Module::freeze(std::initializer_list<std::string> keys, bool recursive, bool strict) {
+  freeze(std::span(keys.begin(), keys.size()), recursive, strict);
+}
+
+void Module::unfreeze(std::initializer_list<std::string> keys, bool recursive, bool strict) {
+  unfreeze(std::span(keys.begin(), keys.size()), recursive, strict);
+}
+
 bool Module::frozen(std::string_view key) const {
   return always_frozen() || frozen_keys_.contains(key);
 }

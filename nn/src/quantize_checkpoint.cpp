@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* op = "quantize_checkpoint";
-constexpr std::size_t block_bytes = 32U << 20U;  // of a source's tensor, at a time
+constexpr std::size_t most_block_bytes = 32U << 20U;  // of a source's tensor, at a time
 
 DType float_type(const std::string& type) {
   return type == "F32" ? DType::f32 : type == "F16" ? DType::f16 : DType::bf16;
@@ -29,16 +29,50 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
   return in_folder == folder.end();
 }
 
+bool is_checkpoint_file(const fs::directory_entry& entry) {
+  return entry.is_regular_file() || entry.path().filename() == chat_templates;
+}
+
+/// Whether a folder has what quantize_checkpoint writes, and no folder of anything else.
+bool is_checkpoint(const fs::path& folder) {
+  bool tensors = false;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!is_checkpoint_file(entry)) return false;
+    const std::string name = entry.path().filename().string();
+    tensors = tensors || (name.starts_with("model") && name.ends_with(".safetensors"));
+  }
+  return tensors && fs::exists(folder / "config.json");
+}
+
+/// Whether anything of the source lies there, by way of links too.
+bool holds_source(const fs::path& folder, const fs::path& source) {
+  if (is_inside(fs::canonical(source), folder)) return true;
+  const auto entries = fs::directory_iterator(source);
+  return std::any_of(begin(entries), end(entries), [&](const auto& entry) {
+    std::error_code dangling;
+    return is_inside(fs::canonical(entry.path(), dangling), folder);
+  });
+}
+
 /// What is replaced is removed, so it has to be what this function makes, and not what it reads.
-void check_target(const fs::path& source, const fs::path& target, bool replace) {
-  const fs::path at = fs::weakly_canonical(fs::absolute(target));
+void check_replaceable(const fs::path& source, const fs::path& target, bool replace) {
+  const fs::path at = AtomicFolder::resolved(target);
   require(fs::exists(at.parent_path()), op, at.parent_path().string(), " is not there");
   if (!fs::exists(at)) return;
   require(replace, op, target.string(), " is there already");
   require(fs::is_directory(at), op, target.string(), " is there and is not a folder");
-  require(fs::is_empty(at) || fs::exists(at / "config.json"), op, target.string(),
-          " holds no checkpoint: it is not replaced");
-  require(!is_inside(fs::canonical(source), at), op, target.string(), " holds the source");
+  require(fs::is_empty(at) || is_checkpoint(at), op, target.string(),
+          " holds no checkpoint, or something else besides: it is not replaced");
+  require(!holds_source(at, source), op, target.string(), " holds the source");
+}
+
+void check_target(const fs::path& source, const fs::path& target, bool replace) {
+  require(!target.empty(), op, "the target has no name");
+  try {
+    check_replaceable(source, target, replace);
+  } catch (const fs::filesystem_error& error) {
+    throw ArgumentError(join("[", op, "] ", target.string(), ": ", error.code().message()));
+  }
 }
 
 /// Steps that go into one file each, in order; a step is never divided.
@@ -89,7 +123,12 @@ class TensorWork {
  public:
   TensorWork(const FolderCheckpoint& source, const QuantizeCheckpointOptions& options,
              std::uint64_t total, StreamOrDevice s)
-      : source_(source), options_(options), total_(total), s_(s) {}
+      : source_(source),
+        options_(options),
+        total_(total),
+        stream_(s.resolve()),
+        block_bytes_(std::min(most_block_bytes, stream_.device().info().max_allocation_bytes / 2)) {
+  }
 
   void write_shard(const fs::path& path, std::span<const CheckpointStep> shard) {
     SafetensorsWriter file(path, declared(shard), {{"format", "mlx"}});
@@ -107,7 +146,7 @@ class TensorWork {
   void write_copy(SafetensorsWriter& file, const CheckpointStep& step) {
     std::span<const std::byte> left = source_.entry(step.source).bytes.bytes;
     while (!left.empty()) {
-      const auto block = left.first(std::min(block_bytes, left.size()));
+      const auto block = left.first(std::min(most_block_bytes, left.size()));
       file.append(step.source, block);
       advance(block);
       left = left.subspan(block.size());
@@ -119,12 +158,13 @@ class TensorWork {
     const std::int64_t width = entry.shape.back();
     const DType dtype = float_type(entry.type);
     const std::size_t row_bytes = static_cast<std::size_t>(width) * size_of(dtype);
-    const std::size_t block = std::max<std::size_t>(block_bytes / row_bytes, 1) * row_bytes;
+    const std::size_t block = std::max<std::size_t>(block_bytes_ / row_bytes, 1) * row_bytes;
     std::span<const std::byte> left = entry.bytes.bytes;
     while (!left.empty()) {
       const auto rows = left.first(std::min(block, left.size()));
       const Shape shape{static_cast<std::int64_t>(rows.size() / row_bytes), width};
-      append(file, step, quantize_arrays(Array::from_bytes(rows, shape, dtype), *step.params, s_));
+      append(file, step,
+             quantize_arrays(Array::from_bytes(rows, shape, dtype), *step.params, stream_));
       advance(rows);
       left = left.subspan(rows.size());
     }
@@ -146,7 +186,8 @@ class TensorWork {
   const FolderCheckpoint& source_;
   const QuantizeCheckpointOptions& options_;
   std::uint64_t total_, done_ = 0;
-  StreamOrDevice s_;
+  Stream stream_;
+  std::size_t block_bytes_;  // of what the device takes
 };
 
 void write_tensors(const fs::path& folder, const std::vector<CheckpointStep>& steps,

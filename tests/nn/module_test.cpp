@@ -9,11 +9,13 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
 #include "clmx/host/safetensors.hpp"
+#include "clmx/nn/activations.hpp"
 #include "clmx/nn/checkpoint.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "clmx/nn/linear.hpp"
 #include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
+#include "clmx/nn/sequential.hpp"
 #include "support/temp_folder.hpp"
 #include "support/test_devices.hpp"
 
@@ -67,6 +69,20 @@ TEST(Module, FreezingReachesChildrenUnlessAskedNotTo) {
   block.proj->unfreeze();
   EXPECT_EQ(names(block.trainable_parameters()),
             (std::vector<std::string>{"proj.weight", "proj.bias"}));
+}
+
+TEST(Module, AKeyCanBeGivenAsItIsSpelled) {
+  Block block;
+  block.freeze("bias");
+  EXPECT_EQ(names(block.trainable_parameters()),
+            (std::vector<std::string>{"embed.weight", "proj.weight", "norm.weight"}));
+  block.unfreeze(std::string("bias"));
+  EXPECT_EQ(block.trainable_parameters().size(), 4U);
+  block.freeze({"weight", "bias"});
+  EXPECT_TRUE(block.trainable_parameters().empty());
+  block.unfreeze({"bias"});
+  EXPECT_EQ(names(block.trainable_parameters()), (std::vector<std::string>{"proj.bias"}));
+  EXPECT_THROW(block.freeze({"bias"}, true, true), ArgumentError);  // the norm has none
 }
 
 TEST(Module, QuantizedLayersStayFrozen) {
@@ -189,6 +205,25 @@ TEST(Module, LoadWeightsTakesTheTensorsOfQuantizedLayers) {
     for (std::size_t i = 0; i < loaded.size(); ++i)
       EXPECT_EQ(bytes_of(loaded[i].value), bytes_of(from.parameters()[i].value)) << mode;
   }
+}
+
+// The first lines of docs/layers.md.
+TEST(Module, APredicateGivesLayersOfASequentialTheirParameters) {
+  const Device device = test_devices().front();
+  Sequential model(Linear::random(128, 256, /*seed=*/1), GELU(),
+                   Linear::random(256, 10, /*seed=*/2));
+  Sequential mixed = model;
+  EXPECT_EQ(quantize(model, 64, 4, "affine", {}, device), 2);
+  const int count = quantize(
+      mixed, 64, 4, "affine",
+      [](std::string_view path, const Module& layer) -> QuantizeChoice {
+        if (path == "layers.0") return QuantizationParams{QuantizationMode::mxfp4};
+        return dynamic_cast<const Linear*>(&layer) != nullptr;
+      },
+      device);
+  EXPECT_EQ(count, 2);
+  EXPECT_EQ(dynamic_cast<const QuantizedLinear&>(mixed[0]).mode(), QuantizationMode::mxfp4);
+  EXPECT_EQ(dynamic_cast<const QuantizedLinear&>(mixed[2]).bits(), 4);
 }
 
 TEST(Module, LoadWeightsRefusesTwoArraysOfOneName) {

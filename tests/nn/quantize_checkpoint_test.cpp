@@ -124,7 +124,7 @@ TEST_F(QuantizeCheckpoint, FollowsThePlanAndRecordsIt) {
   const json quantization = config_of(target()).at("quantization");
   EXPECT_EQ(quantization.at("l.0.q"), json({{"bits", 2}, {"group_size", 64}, {"mode", "affine"}}));
   EXPECT_EQ(quantization.at("l.1.q"), json({{"bits", 8}, {"group_size", 32}, {"mode", "mxfp8"}}));
-  EXPECT_FALSE(quantization.contains("l.1.o"));
+  EXPECT_EQ(quantization.at("l.1.o"), false);
   EXPECT_FALSE(quantization.contains("head"));
 }
 
@@ -164,9 +164,16 @@ TEST_F(QuantizeCheckpoint, CopiesTokenizerAndLicenceButNoOtherWeights) {
                            "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     folder_.write("source/" + std::string(name), name);
   }
-  EXPECT_THAT(quantize().files,
-              ElementsAre("LICENSE", "chat_template.jinja", "config.json", "model.safetensors",
-                          "model.safetensors.index.json", "tokenizer.json"));
+  fs::create_directory(source() / "additional_chat_templates");
+  folder_.write("source/additional_chat_templates/rag.jinja", "rag");
+  fs::create_directory(source() / "onnx");
+  folder_.write("source/onnx/config.json", "{}");
+  EXPECT_THAT(
+      quantize().files,
+      ElementsAre("LICENSE", "additional_chat_templates", "chat_template.jinja", "config.json",
+                  "model.safetensors", "model.safetensors.index.json", "tokenizer.json"));
+  EXPECT_EQ(content_of(target() / "additional_chat_templates/rag.jinja"), "rag");
+  EXPECT_NO_THROW(quantize({.replace = true}));
   EXPECT_EQ(content_of(target() / "tokenizer.json"), "tokenizer.json");
 }
 
@@ -179,7 +186,7 @@ TEST_F(QuantizeCheckpoint, SaysWhatIsWrongAndChangesNothing) {
   options.plan = parse_quantization_plan(R"({"c.*": "keep"})", "plan");
   EXPECT_THAT(refusal(options), HasSubstr("'c.*'"));
   options.plan = parse_quantization_plan(R"({"*": "keep"})", "plan");
-  EXPECT_THAT(refusal(options), HasSubstr("no layer"));
+  EXPECT_THAT(refusal(options), HasSubstr("keeps every layer"));
   write({{"b.weight", ramp({4, 64})}, {"b.biases", ramp({4, 1})}});
   EXPECT_THAT(refusal(), HasSubstr("layer b"));
   write({{"bits.weight", ramp({4, 64})}});
@@ -190,6 +197,93 @@ TEST_F(QuantizeCheckpoint, SaysWhatIsWrongAndChangesNothing) {
   EXPECT_THAT(refusal(), HasSubstr("quantization_config"));
   folder_.write("source/config.json", "[]");
   EXPECT_THAT(refusal(), HasSubstr("not a JSON object"));
+}
+
+TEST_F(QuantizeCheckpoint, ReadsIndexesAndNamesOfShardsThatTellTheTruth) {
+  write({{"a.weight", ramp({4, 64})}});
+  const auto with_index = [&](const std::string& weight_map) {
+    folder_.write("source/model.safetensors.index.json", "{\"weight_map\": " + weight_map + "}");
+    return refusal();
+  };
+  EXPECT_THAT(with_index(R"({"b.weight": "model.safetensors"})"), HasSubstr("b.weight"));
+  EXPECT_THAT(with_index(R"("model.safetensors")"), HasSubstr("not an object"));
+  EXPECT_THAT(with_index(R"({"a.weight": "model.safetensors\u0000"})"), HasSubstr("plain"));
+  EXPECT_THAT(with_index(R"({"a.weight": ""})"), HasSubstr("plain"));
+  fs::remove(source() / "model.safetensors.index.json");
+  fs::rename(source() / "model.safetensors", source() / "model-00001-of-00002.safetensors");
+  EXPECT_THAT(refusal(), HasSubstr("1 of 2 files"));
+}
+
+TEST_F(QuantizeCheckpoint, SaysWhyNothingIsLeftToQuantize) {
+  write({{"a.weight", ramp({4, 48})}});
+  EXPECT_THAT(refusal(), HasSubstr("group size 64"));
+  write({{"norm.weight", ramp({64})}});
+  EXPECT_THAT(refusal(), HasSubstr("no layer to quantize"));
+  const Stream stream = test_devices().front().default_stream();
+  try {
+    quantize_checkpoint(tiny_folder("llama_affine4_g64_bf16"), target(), {}, stream);
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("quantized already"));
+  }
+}
+
+TEST_F(QuantizeCheckpoint, FollowsMlxLmInTheLayersOfAFamily) {
+  const std::map<std::string, Array> tensors = {
+      {"lm_head.weight", ramp({4, 64})},
+      {"model.layers.0.router.layer.weight", ramp({4, 64})},
+      {"model.layers.0.block_sparse_moe.router.layer.weight", ramp({4, 64})},
+      {"model.layers.0.self_attn.o_proj.weight", ramp({4, 64})}};
+  write(tensors, {{"model_type", "granitemoe"}, {"tie_word_embeddings", false}});
+  const QuantizedCheckpoint granite = quantize();
+  EXPECT_EQ(granite.quantized.size(), 3U);
+  EXPECT_THAT(granite.kept, ElementsAre("model.layers.0.router.layer"));
+  const json fine = {{"bits", 8}, {"group_size", 64}, {"mode", "affine"}};
+  EXPECT_EQ(config_of(target()).at("quantization").at("lm_head"), fine);
+  write(tensors, {{"model_type", "qwen2"}});  // tied unless it says otherwise
+  quantize({.replace = true});
+  EXPECT_FALSE(
+      SafetensorsFile(target() / "model.safetensors").tensors().contains("lm_head.weight"));
+  write(tensors, {{"model_type", "qwen3"}});
+  EXPECT_EQ(quantize({.replace = true}).quantized.size(), 2U);
+}
+
+TEST_F(QuantizeCheckpoint, AnEmptyQuantizationIsFilledIn) {
+  write({{"a.weight", ramp({4, 64})}}, {{"quantization", json::object()}});
+  quantize();
+  const json own = {{"bits", 4}, {"group_size", 64}, {"mode", "affine"}};
+  json wanted = own;
+  wanted["a"] = own;
+  EXPECT_EQ(config_of(target()).at("quantization"), wanted);
+}
+
+TEST_F(QuantizeCheckpoint, ReplacesCheckpointsOnly) {
+  write({{"a.weight", ramp({4, 64})}});
+  const Stream stream = test_devices().front().default_stream();
+  const auto replace = [&] { quantize_checkpoint(source(), target(), {.replace = true}, stream); };
+  fs::create_directories(target() / "src");
+  folder_.write("target/config.json", "{}");
+  folder_.write("target/src/main.c", "mine");
+  EXPECT_THROW(replace(), ArgumentError);  // another program's config.json
+  fs::remove_all(target());
+  replace();
+  fs::create_directory(target() / "src");
+  EXPECT_THROW(replace(), ArgumentError);  // a checkpoint with a folder of someone's
+  fs::remove(target() / "src");
+  fs::rename(source() / "model.safetensors", target() / "model.safetensors");
+  fs::create_symlink(target() / "model.safetensors", source() / "model.safetensors");
+  EXPECT_THROW(replace(), ArgumentError);  // what it reads lies there
+  EXPECT_EQ(SafetensorsFile(source() / "model.safetensors").at("a.weight").type, "F32");
+}
+
+TEST_F(QuantizeCheckpoint, NamesTheTarget) {
+  write({{"a.weight", ramp({4, 64})}});
+  const Stream stream = test_devices().front().default_stream();
+  EXPECT_THROW(quantize_checkpoint(source(), "", {}, stream), ArgumentError);
+  EXPECT_THROW(quantize_checkpoint(source(), folder_ / std::string(300, 'x'), {}, stream),
+               ArgumentError);
+  EXPECT_NO_THROW(quantize_checkpoint(source(), target().string() + "/", {}, stream));
+  EXPECT_TRUE(fs::exists(target() / "config.json"));
 }
 
 TEST_F(QuantizeCheckpoint, DoesNotReplaceItsSource) {

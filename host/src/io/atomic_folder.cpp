@@ -26,12 +26,6 @@ fs::path aside(const fs::path& target) {
   return beside(target, ".clmx-old");
 }
 
-/// The folder itself: no trailing slash, no link, so that a rename means what it says.
-fs::path resolved(const fs::path& target) {
-  const fs::path whole = fs::weakly_canonical(fs::absolute(target));
-  return whole.has_filename() ? whole : whole.parent_path();
-}
-
 int open_folder(const fs::path& path) {
   return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
@@ -102,6 +96,12 @@ AtomicFolder::AtomicFolder(const fs::path& target, Existing existing)
           " is there and is not a folder");
   remove_stale(target_);
   make();
+}
+
+// So that a rename means what it says.
+fs::path AtomicFolder::resolved(const fs::path& target) {
+  const fs::path whole = fs::weakly_canonical(fs::absolute(target));
+  return whole.has_filename() ? whole : whole.parent_path();
 }
 
 AtomicFolder::~AtomicFolder() {

@@ -1,10 +1,11 @@
 """Compares a folder that `clmx quantize` made with what MLX's own quantize gives, bit for bit.
 
-usage: check_quantized.py SOURCE RESULT [--bits N] [--group-size N] [--mode MODE]
-Needs the pip packages mlx[cpu]==0.32.4 and numpy. Layers that config.json lists by path are compared with those
-parameters; a layer without .scales has to be the source's tensor. Exits with 1 when anything differs.
+usage: check_quantized.py SOURCE RESULT [--bits N] [--group-size N] [--mode MODE] [--plan FILE]
+Needs the pip package mlx[cpu]==0.32.4. Every float matrix `<path>.weight`, or stack of experts' ones, whose width the group size divides, has to
+be quantized, by the plan's parameters or the options'; all else has to be the source's tensor. Exits with 1 when anything differs.
 """
 import argparse
+import fnmatch
 import glob
 import json
 import os
@@ -41,37 +42,57 @@ def same(a, b):
     return bool(mx.array_equal(as_bytes(a), as_bytes(b)))
 
 
-def parameters_of(path, config):
-    entry = config["quantization"].get(path, config["quantization"])
-    mode = entry.get("mode", "affine")
-    group_size, bits = DEFAULTS[mode]
-    return {"group_size": entry.get("group_size", group_size), "bits": entry.get("bits", bits), "mode": mode}
+def parameters_of(path, wanted, plan):
+    """What the plan's first pattern that fits says, else the options; None: kept."""
+    for pattern, value in plan.items():
+        if fnmatch.fnmatchcase(path, pattern):
+            if value == "keep":
+                return None
+            mode = value.get("mode", "affine")
+            group_size, bits = DEFAULTS[mode]
+            return {"group_size": value.get("group_size", group_size), "bits": value.get("bits", bits), "mode": mode}
+    return wanted
 
 
-def expected(source, result, source_config, config):
+def is_layer(name, tensor, source):
+    path = name[: -len(".weight")] if name.endswith(".weight") else ""
+    stack = any(part == "experts" or part.startswith("switch_") for part in path.split("."))
+    matrix = tensor.ndim == 2 or (tensor.ndim == 3 and stack)
+    return path and path + ".scales" not in source and matrix and mx.issubdtype(tensor.dtype, mx.floating)
+
+
+def expected(source, source_config, wanted, plan):
     """What has to be in the result, by name."""
     left_out = {"lm_head.weight"} if source_config.get("tie_word_embeddings") else set()
     for name, tensor in source.items():
         if name in left_out or name.endswith("rotary_emb.inv_freq"):
             continue
-        path = name[: -len(".weight")] if name.endswith(".weight") else None
-        if path is None or path + ".scales" in source or path + ".scales" not in result:
+        path = name[: -len(".weight")]
+        parameters = parameters_of(path, wanted, plan) if is_layer(name, tensor, source) else None
+        if not parameters or tensor.shape[-1] % parameters["group_size"]:
             yield name, tensor
             continue
-        for part, value in zip(PARTS, mx.quantize(tensor, **parameters_of(path, config))):
+        for part, value in zip(PARTS, mx.quantize(tensor, **parameters)):
             yield f"{path}.{part}", value
 
 
-def check_config(source, config, wanted, problems):
+def expected_entries(source, wanted, plan):
+    """The layers that config.json has to list, by path."""
+    for name, tensor in source.items():
+        path = name[: -len(".weight")]
+        if is_layer(name, tensor, source) and any(fnmatch.fnmatchcase(path, pattern) for pattern in plan):
+            yield path, parameters_of(path, wanted, plan) or False
+
+
+def check_config(source, config, wanted, entries, problems):
     if config.get("quantization") != config.get("quantization_config"):
         problems.append("quantization and quantization_config differ")
     for key, value in source.items():
         if not key.startswith("quantization") and config.get(key) != value:
             problems.append(f"config.json: {key} was changed")
     if "quantization" not in source:
-        top = {key: config["quantization"].get(key) for key in wanted}
-        if top != wanted:
-            problems.append(f"config.json: quantization is {top}, not {wanted}")
+        if config["quantization"] != {**wanted, **entries}:
+            problems.append(f"config.json: quantization is {config['quantization']}, not {wanted} and {entries}")
 
 
 def check_index(folder, tensors, problems):
@@ -90,20 +111,25 @@ def main():
     parser.add_argument("--mode", default="affine")
     parser.add_argument("--bits", type=int)
     parser.add_argument("--group-size", type=int)
+    parser.add_argument("--plan")
     arguments = parser.parse_args()
     group_size, bits = DEFAULTS[arguments.mode]
     wanted = {"group_size": arguments.group_size or group_size, "bits": arguments.bits or bits,
               "mode": arguments.mode}
+    plan = {}
+    if arguments.plan:
+        with open(arguments.plan) as f:
+            plan = json.load(f)
     problems = []
     source, source_config = load(arguments.source), config_of(arguments.source)
     all_metadata.clear()
     result, config = load(arguments.result), config_of(arguments.result)
     if any(metadata.get("format") != "mlx" for metadata in all_metadata):
         problems.append("a file's metadata lack the format mlx")
-    check_config(source_config, config, wanted, problems)
+    check_config(source_config, config, wanted, dict(expected_entries(source, wanted, plan)), problems)
     check_index(arguments.result, result, problems)
     compared = set()
-    for name, tensor in expected(source, result, source_config, config):
+    for name, tensor in expected(source, source_config, wanted, plan):
         compared.add(name)
         if name not in result or not same(tensor, result[name]):
             problems.append(f"{name} differs")

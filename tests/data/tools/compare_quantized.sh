@@ -8,19 +8,20 @@ check=$(dirname "$0")/check_quantized.py
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
+"$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('mlx_lm') is None)" && has_mlx_lm=1 || has_mlx_lm=0
 
-# compared SOURCE ARGUMENTS...: quantizes and compares; PLAN holds more options for clmx alone.
+# compared SOURCE ARGUMENTS...: quantizes and compares; PLAN holds `--plan FILE` or nothing.
 compared() {
   local source=$1
   shift
   echo "$(basename "$source") $* ${PLAN[*]}"
   "$clmx" quantize -q --force "$source" "$scratch/out" "$@" "${PLAN[@]}" &&
-    "$python" "$check" "$source" "$scratch/out" "$@" || failed=1
+    "$python" "$check" "$source" "$scratch/out" "$@" "${PLAN[@]}" || failed=1
 }
 
 # ran: mlx-lm runs what was quantized last.
 ran() {
-  "$python" -c "import mlx_lm" 2>"$scratch/mlx_lm.log" || return 0
+  if [ "$has_mlx_lm" = 0 ]; then echo "not run: mlx-lm is not there" && return; fi
   "$clmx" logits -q --model "$scratch/out" --tokens 1,5,9,20,31,200 --dtype f32 --output "$scratch/logits.safetensors" &&
     "$python" "$(dirname "$0")/run_with_mlx_lm.py" "$scratch/out" "$scratch/logits.safetensors" 1,5,9,20,31,200 || failed=1
 }

@@ -26,6 +26,8 @@ class AtomicFolder {
   /// next AtomicFolder for the name puts it back. The old folder is removed last. Throws
   /// ArgumentError when the name was taken in the meantime (refuse).
   void commit();
+  /// The folder that a name means: absolute, no trailing slash, links followed.
+  static std::filesystem::path resolved(const std::filesystem::path& target);
   /// Whether an error's file is this target or in one of its hidden folders: the disk's fault.
   static bool holds(const std::filesystem::path& target, const std::filesystem::path& file);
 

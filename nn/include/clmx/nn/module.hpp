@@ -3,6 +3,7 @@
 #include <concepts>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <set>
 #include <span>
@@ -114,6 +115,18 @@ class Module {
   /// one of the modules has no parameter of such a name.
   void freeze(std::span<const std::string> keys, bool recursive = true, bool strict = false);
   void unfreeze(std::span<const std::string> keys, bool recursive = true, bool strict = false);
+  void freeze(std::initializer_list<std::string> keys, bool recursive = true, bool strict = false);
+  void unfreeze(std::initializer_list<std::string> keys, bool recursive = true,
+                bool strict = false);
+  // Templates, as "bias" would else be taken for `recursive`.
+  template <std::convertible_to<std::string_view> Key>
+  void freeze(const Key& key, bool recursive = true, bool strict = false) {
+    freeze({std::string(std::string_view(key))}, recursive, strict);
+  }
+  template <std::convertible_to<std::string_view> Key>
+  void unfreeze(const Key& key, bool recursive = true, bool strict = false) {
+    unfreeze({std::string(std::string_view(key))}, recursive, strict);
+  }
   /// Whether this module's own parameter of that name is frozen.
   bool frozen(std::string_view key) const;
   /// Whether all of its own parameters are.

@@ -45,21 +45,24 @@ struct QuantizedCheckpoint {
 ///
 /// A layer is a float tensor <path>.weight of two axes, or of three when <path> is a stack of
 /// experts (a part of the path is "experts" or begins with "switch_"). Without a rule of the plan a
-/// layer takes options.params; it is kept when its width is not divisible, when its scales are
-/// there already, and when it is a router (last part of the path "gate", "shared_expert_gate" or
-/// "router"), but for the families whose routers mlx-lm quantizes with 8 bits in groups of 64.
+/// layer takes options.params, unless mlx-lm quantizes or keeps it otherwise in models of its
+/// family (model_type; most of these are routers with 8 bits in groups of 64). It is kept when its
+/// width is not divisible, when its scales are there already, and when it is a router of another
+/// family (one of the last two parts of the path is "gate", "shared_expert_gate" or "router").
 /// Scales and biases have the dtype of the weight. What is written: model.safetensors or shards
 /// with {"format": "mlx"}, model.safetensors.index.json, config.json with "quantization" and its
 /// copy "quantization_config" (layers that a rule names, or all new ones if the source was
-/// quantized in part, are listed by path), and copies of tokenizer, licence and other text files.
+/// quantized in part, are listed by path; those kept by the plan as false), and copies of
+/// tokenizer, licence and other text files.
 /// rotary_emb.inv_freq and the head of a model with tied embeddings are left out, as mlx-lm does.
 ///
 /// The target appears whole or not at all, see AtomicFolder. Throws, with nothing changed:
-/// FormatError for a source or plan that cannot be read or is quantized by another scheme, and when
-/// the disk refuses (its file() then lies at or beside the target); ArgumentError when the target
-/// is there and not to be replaced, is no checkpoint or holds the source, when a pattern of the
-/// plan fits no layer, a layer named by the plan is not divisible (it says which), or no layer is
-/// left to quantize.
+/// FormatError for a source or plan that cannot be read, is not whole, is quantized by another
+/// scheme or has no layer that is not quantized, and when the disk refuses (its file() then lies at
+/// or beside the target); ArgumentError when the target is there and not to be replaced, is no
+/// checkpoint, holds other folders or anything of the source, when a pattern of the plan fits no
+/// layer, a layer named by the plan is not divisible (it says which), or plan and group size leave
+/// no layer to quantize.
 QuantizedCheckpoint quantize_checkpoint(const std::filesystem::path& source,
                                         const std::filesystem::path& target,
                                         const QuantizeCheckpointOptions& options = {},
