@@ -1,8 +1,9 @@
 """Compares a folder that `clmx quantize` made with what MLX's own quantize gives, bit for bit.
 
 usage: check_quantized.py SOURCE RESULT [--bits N] [--group-size N] [--mode MODE] [--plan FILE]
-Needs the pip package mlx[cpu]==0.32.4. Every float matrix `<path>.weight`, or stack of experts' ones, whose width the group size divides, has to
-be quantized, by the plan's parameters or the options'; all else has to be the source's tensor. Exits with 1 when anything differs.
+Needs the pip package mlx[cpu]==0.32.4. Every float matrix `<path>.weight`, or stack of experts' ones, whose width the
+group size divides, has to be quantized by the plan's parameters or the options', but for routers that the plan does not
+name; all else has to be the source's tensor. Exits with 1 when anything differs.
 """
 import argparse
 import fnmatch
@@ -43,7 +44,7 @@ def same(a, b):
 
 
 def parameters_of(path, wanted, plan):
-    """What the plan's first pattern that fits says, else the options; None: kept."""
+    """What the plan's first pattern that fits says, else the options; None: kept, as are routers."""
     for pattern, value in plan.items():
         if fnmatch.fnmatchcase(path, pattern):
             if value == "keep":
@@ -51,7 +52,8 @@ def parameters_of(path, wanted, plan):
             mode = value.get("mode", "affine")
             group_size, bits = DEFAULTS[mode]
             return {"group_size": value.get("group_size", group_size), "bits": value.get("bits", bits), "mode": mode}
-    return wanted
+    routers = {"gate", "shared_expert_gate", "router"}
+    return None if routers & set(path.split(".")[-2:]) else wanted
 
 
 def is_layer(name, tensor, source):
