@@ -111,14 +111,14 @@ std::vector<std::string> Module::own_keys() {
   return keys;
 }
 
-void Module::freeze(bool recursive) {
+void Module::freeze_all(bool recursive) {
   for (Module* module : concerned(*this, recursive)) {
     const std::vector<std::string> keys = module->own_keys();
     module->frozen_keys_.insert(keys.begin(), keys.end());
   }
 }
 
-void Module::unfreeze(bool recursive) {
+void Module::unfreeze_all(bool recursive) {
   for (Module* module : concerned(*this, recursive)) module->frozen_keys_.clear();
 }
 
@@ -150,6 +150,14 @@ void Module::freeze(std::initializer_list<std::string> keys, bool recursive, boo
 
 void Module::unfreeze(std::initializer_list<std::string> keys, bool recursive, bool strict) {
   unfreeze(std::span(keys.begin(), keys.size()), recursive, strict);
+}
+
+void Module::freeze(std::string_view key, bool recursive, bool strict) {
+  freeze({std::string(key)}, recursive, strict);
+}
+
+void Module::unfreeze(std::string_view key, bool recursive, bool strict) {
+  unfreeze({std::string(key)}, recursive, strict);
 }
 
 bool Module::frozen(std::string_view key) const {

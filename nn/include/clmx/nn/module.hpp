@@ -108,9 +108,18 @@ class Module {
   /// Those that are not frozen.
   std::vector<NamedArray> trainable_parameters();
 
-  /// Marks parameters as not to be trained: of this module or, recursive, of all below it too.
-  void freeze(bool recursive = true);
-  void unfreeze(bool recursive = true);
+  /// Marks parameters as not to be trained, recursive those of all modules below it too.
+  void freeze() { freeze(true); }
+  void unfreeze() { unfreeze(true); }
+  // bool alone: a key is no `recursive`.
+  template <std::same_as<bool> Flag>
+  void freeze(Flag recursive) {
+    freeze_all(recursive);
+  }
+  template <std::same_as<bool> Flag>
+  void unfreeze(Flag recursive) {
+    unfreeze_all(recursive);
+  }
   /// Only those of these names: "bias". Throws ArgumentError, with nothing changed, when strict and
   /// one of the modules has no parameter of such a name.
   void freeze(std::span<const std::string> keys, bool recursive = true, bool strict = false);
@@ -118,15 +127,8 @@ class Module {
   void freeze(std::initializer_list<std::string> keys, bool recursive = true, bool strict = false);
   void unfreeze(std::initializer_list<std::string> keys, bool recursive = true,
                 bool strict = false);
-  // Templates, as "bias" would else be taken for `recursive`.
-  template <std::convertible_to<std::string_view> Key>
-  void freeze(const Key& key, bool recursive = true, bool strict = false) {
-    freeze({std::string(std::string_view(key))}, recursive, strict);
-  }
-  template <std::convertible_to<std::string_view> Key>
-  void unfreeze(const Key& key, bool recursive = true, bool strict = false) {
-    unfreeze({std::string(std::string_view(key))}, recursive, strict);
-  }
+  void freeze(std::string_view key, bool recursive = true, bool strict = false);
+  void unfreeze(std::string_view key, bool recursive = true, bool strict = false);
   /// Whether this module's own parameter of that name is frozen.
   bool frozen(std::string_view key) const;
   /// Whether all of its own parameters are.
@@ -174,6 +176,8 @@ class Module {
 
  private:
   std::vector<std::string> own_keys();
+  void freeze_all(bool recursive);
+  void unfreeze_all(bool recursive);
   std::set<std::string, std::less<>> frozen_keys_;
   bool training_ = true;
 };
