@@ -29,6 +29,7 @@ void check_sizes(const MPQLinearOptions& o, Rules& rules) {
   rules.want(n > 0, "out_channels must be positive, not ", n);
   const bool known = group == 32 || group == 64 || group == 128;
   rules.want(known, "group_size must be 32, 64 or 128, not ", group);
+  rules.want(known || k % 32 == 0, "in_channels ", k, " must be a multiple of 32");
   rules.want(!known || k % group == 0, "in_channels ", k, " must be a multiple of group_size ",
              group);
   const bool packs_zeros = o.asym;

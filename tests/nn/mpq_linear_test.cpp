@@ -80,8 +80,8 @@ TEST(MPQLinear, NamesEveryViolatedRule) {
   });
   for (const char* rule :
        {"w_bit must be 2, 4 or 8, not 3", "a_bit must be 16, not 8", "dtype must be f16, not f32",
-        "group_size must be 32, 64 or 128, not 16", "dq_group_size 7 must divide out_channels 30",
-        "dq_mode 1 needs asym and w_bit 2"})
+        "group_size must be 32, 64 or 128, not 16", "in_channels 100 must be a multiple of 32",
+        "dq_group_size 7 must divide out_channels 30", "dq_mode 1 needs asym and w_bit 2"})
     EXPECT_THAT(said, HasSubstr(rule));
   EXPECT_THAT(argument_error([] { MPQLinear({.in_channels = 64, .group_size = 64}); }),
               HasSubstr("out_channels must be positive"));

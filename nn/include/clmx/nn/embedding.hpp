@@ -14,9 +14,9 @@ class EmbeddingLayer : public UnaryLayer {
  public:
   virtual std::int64_t count() const = 0;
   virtual std::int64_t dims() const = 0;
-  /// ids: i32, u32 or u8, any shape; negative ones count from the end. Result: [ids.shape..., dims].
-  /// dtype absent: the table's (affine: that of the scales; floating modes: bf16). Ids that the
-  /// host holds are checked: ArgumentError.
+  /// ids: i32, u32 or u8, any shape; negative ones count from the end. Result: [ids.shape...,
+  /// dims]. dtype absent: the table's (affine: that of the scales; floating modes: bf16). Ids that
+  /// the host holds are checked: ArgumentError.
   virtual Array lookup(const Array& ids, std::optional<DType> dtype, StreamOrDevice s) const = 0;
   /// x: [..., dims] float. Result: x table^T, [..., count]; dtype absent: MLX's promotion.
   virtual Array project(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const = 0;
