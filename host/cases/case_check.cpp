@@ -55,6 +55,15 @@ double rounded(DType dtype, double value) {
   return is_float(dtype) ? static_cast<double>(round_to(dtype, static_cast<float>(value))) : value;
 }
 
+double error_share(double got, const Expected& wanted, std::size_t i, bool exact) {
+  const double value = wanted.values[i];
+  if (exact || wanted.budget.empty())
+    return same_bits(got, rounded(wanted.dtype, value)) ? 0 : INFINITY;
+  const double budget = wanted.budget[i];
+  const double allowed = budget + rounding_error(wanted.dtype, std::abs(value) + budget);
+  return error_units(got, value, allowed, wanted.dtype);
+}
+
 Verdict check(const Array& got, const Expected& wanted, bool exact) {
   if (got.shape() != wanted.shape)
     return wrong(join("shape ", got.shape(), " instead of ", wanted.shape));
@@ -66,13 +75,9 @@ Verdict check(const Array& got, const Expected& wanted, bool exact) {
   for (std::size_t i = 0; i < wide.values.size(); ++i) {
     const double value = wanted.values[i], y = wide.values[i];
     const double stored = rounded(wanted.dtype, value);
-    const bool equal = same_bits(y, stored);
-    verdict.bit_equal = verdict.bit_equal && equal;
-    if (equal) continue;
-    const double allowed =
-        bits ? 0
-             : wanted.budget[i] + rounding_error(wanted.dtype, std::abs(value) + wanted.budget[i]);
-    const double units = bits ? INFINITY : error_units(y, value, allowed, wanted.dtype);
+    if (same_bits(y, stored)) continue;
+    verdict.bit_equal = false;
+    const double units = error_share(y, wanted, i, exact);
     verdict.worst = std::max(verdict.worst, units);
     if (units <= 1 || verdict.mismatch) continue;
     verdict.mismatch = Mismatch{bits ? "bits" : "error above its budget",

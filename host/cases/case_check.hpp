@@ -28,6 +28,9 @@ double rounding_error(DType dtype, double value);
 /// The value as stored in dtype: rounded to f32 and then to it, as kernels do.
 double rounded(DType dtype, double value);
 
+/// |got - value| of element i as a share of what is allowed; where bits count, 0 or infinite.
+double error_share(double got, const Expected& wanted, std::size_t i, bool exact = false);
+
 /// Element by element: bits where the reference has no budget or `exact` asks for them (any NaN
 /// is NaN's equal), else |got - value| <= budget + rounding_error. Shapes and dtypes must agree.
 Verdict check(const Array& got, const Expected& wanted, bool exact = false);

@@ -29,6 +29,11 @@ struct Expected {
   Shape shape;
   DType dtype = DType::f32;
   std::vector<double> values, budget;
+  /// Of sums: the budget is units 2^-24 A, A being the sum of the magnitudes of an element's terms;
+  /// else 0.
+  double units = 0;
+  /// Of sums: the longest chain of additions before the tree, a group or a block of 256.
+  std::int64_t chain = 0;
 };
 
 /// What a run moves and computes: the figures behind GB/s and GFLOP/s.

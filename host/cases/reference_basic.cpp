@@ -185,6 +185,8 @@ Expected matmul(const DoubleArray& a, const DoubleArray& b, bool transpose_b) {
   Expected y{a.shape.with(-1, static_cast<std::int64_t>(n)), promote(a.dtype, b.dtype), {}, {}};
   const auto chain = static_cast<std::int64_t>(std::min<std::size_t>(k, 256));
   const double units = chain_units(chain + tree_depth(static_cast<std::int64_t>((k + 255) / 256)));
+  y.units = units;
+  y.chain = chain;
   for (std::size_t row = 0; row < rows; ++row) {
     const double* x = a.values.data() + row * k;
     const double* w = b.values.data() + (b.shape.rank() > 2 ? row / m * k * n : 0);

@@ -99,7 +99,9 @@ Expected products(const DoubleArray& x, const Weight& w, const std::vector<std::
   Expected y{shape, result_dtype(x, w, details), {}, {}};
   const auto rows = static_cast<std::size_t>(x.shape.rank() > 1 ? x.shape[-2] : 1);
   const std::int64_t k = x.shape[-1];
-  const double units = chain_units(links(k, w, details.transpose)) * unit;
+  y.units = chain_units(links(k, w, details.transpose));
+  y.chain = std::min<std::int64_t>(details.transpose ? w.params.group() : block, k);
+  const double units = y.units * unit;
   const auto columns = static_cast<std::size_t>(shape[-1]);
   std::size_t decoded = static_cast<std::size_t>(-1);
   ExactMatrix matrix;
@@ -156,6 +158,8 @@ Expected gather_mm(const DoubleArray& a, const DoubleArray& b, const DoubleArray
   Expected y{joined(batch, matrix), promote(a.dtype, b.dtype), {}, {}};
   for (std::size_t z = 0; z < of_a.size(); ++z) {
     const Expected one = matmul(matrix_of(a, of_a[z]), matrix_of(b, of_b[z]), transpose_b);
+    y.units = one.units;
+    y.chain = one.chain;
     y.values.insert(y.values.end(), one.values.begin(), one.values.end());
     y.budget.insert(y.budget.end(), one.budget.begin(), one.budget.end());
   }

@@ -94,6 +94,14 @@ std::vector<Device> CommonOptions::listed_devices() const {
 }
 
 std::vector<Device> CommonOptions::devices(Without without) const {
+  return usable_devices(without, false);
+}
+
+std::vector<Device> CommonOptions::devices_to_compare() const {
+  return usable_devices(Without::all, true);
+}
+
+std::vector<Device> CommonOptions::usable_devices(Without without, bool failed_too) const {
   if (!quiet && !is_strict()) mention_problems();
   const std::vector<Device> listed = listed_devices();
   const std::string selectors = selectors_of(*this);
@@ -102,8 +110,9 @@ std::vector<Device> CommonOptions::devices(Without without) const {
   for (const Device& each : listed) {
     const auto [check, just_made] = checked_before_use(each, quiet);
     if (named && just_made) refuse_hung(each, check);
-    if (check.is_bad()) pass_over(each, check, named);
-    if (named || !check.is_bad()) usable.push_back(each);
+    const bool wanted = named || (failed_too && check.status == SelfCheckStatus::failed);
+    if (check.is_bad() && !(wanted && failed_too)) pass_over(each, check, named);
+    if (wanted || !check.is_bad()) usable.push_back(each);
     if (selectors.empty() && without == Without::default_device && !usable.empty()) break;
   }
   if (usable.empty()) {

@@ -24,6 +24,9 @@ struct CommonOptions {
   /// passed over.
   enum class Without { all, default_device };
   std::vector<Device> devices(Without without) const;
+  /// As devices(Without::all), but with those that failed their self-check: what is wrong with them
+  /// is to be found. One that crashed or hung in it is used only when it is named.
+  std::vector<Device> devices_to_compare() const;
   /// What devices() passed over.
   mutable std::vector<DeviceProblem> passed_over;
   /// The devices of -d or CLMX_DEVICE, else all, whatever a check found of them; may be empty.
@@ -42,6 +45,7 @@ struct CommonOptions {
   std::string heading(const std::string& text) const;
 
  private:
+  std::vector<Device> usable_devices(Without without, bool failed_too) const;
   void pass_over(const Device& bad, const SelfCheck& check, bool named) const;
 };
 
@@ -57,5 +61,6 @@ Command run_command(CLI::App& app, const CommonOptions& common);
 Command logits_command(CLI::App& app, const CommonOptions& common);
 Command tokenize_command(CLI::App& app, const CommonOptions& common);
 Command verify_command(CLI::App& app, const CommonOptions& common);
+Command compare_command(CLI::App& app, const CommonOptions& common);
 
 }  // namespace clmx::cli

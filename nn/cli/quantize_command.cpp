@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <iostream>
 #include <memory>
 
@@ -11,6 +9,7 @@
 #include "exit_code.hpp"
 #include "interrupt.hpp"
 #include "json_output.hpp"
+#include "progress_bar.hpp"
 
 namespace clmx::cli {
 namespace {
@@ -22,29 +21,6 @@ struct QuantizeOptions {
 };
 
 class Interrupted {};
-
-/// A line that is written over and over; nothing where stderr is no terminal.
-class Bar {
- public:
-  explicit Bar(bool shown) : shown_(shown && isatty(STDERR_FILENO) == 1) {}
-  Bar(const Bar&) = delete;
-  Bar& operator=(const Bar&) = delete;
-  ~Bar() {
-    if (percent_ >= 0) std::cerr << "\r\033[K" << std::flush;
-  }
-  void show(std::uint64_t done, std::uint64_t total) {
-    const int percent = total == 0 ? 100 : static_cast<int>(done * 100 / total);
-    if (!shown_ || percent == percent_) return;
-    percent_ = percent;
-    const auto filled = static_cast<std::size_t>(percent / 4);
-    std::cerr << "\rquantizing [" << std::string(filled, '#') << std::string(25 - filled, ' ')
-              << "] " << percent << " %" << std::flush;
-  }
-
- private:
-  bool shown_;
-  int percent_ = -1;
-};
 
 QuantizationPlan plan_of(const std::string& file) {
   if (file.empty()) return {};
@@ -107,7 +83,7 @@ QuantizedCheckpoint quantized(const CommonOptions& common, const QuantizeOptions
   wanted.params = {mode_from_string(options.mode, "--mode"), options.group_size, options.bits};
   wanted.plan = plan_of(options.plan);
   wanted.replace = options.force;
-  Bar bar(!common.quiet);
+  ProgressBar bar("quantizing", !common.quiet);
   wanted.progress = [&](std::uint64_t done, std::uint64_t total) {
     if (interrupted()) throw Interrupted();
     bar.show(done, total);

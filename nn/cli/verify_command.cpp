@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "clmx/devices/error.hpp"
-#include "clmx/host/safetensors.hpp"
 #include "common_options.hpp"
 #include "embedded_golden.hpp"
 #include "exit_code.hpp"
 #include "json_output.hpp"
+#include "report_file.hpp"
 
 namespace clmx::cli {
 namespace {
@@ -18,16 +18,6 @@ struct GoldenOptions {
   std::string golden, junit;
   std::optional<std::string> family, case_name;
 };
-
-/// A word of a command line for a POSIX shell.
-std::string quoted(const std::string& word) {
-  constexpr const char* plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,+";
-  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
-  std::string safe = "'";
-  for (const char c : word) safe += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return safe + "'";
-}
 
 /// The first case that failed in a family, and the command that runs it alone.
 struct FirstFailure {
@@ -139,15 +129,6 @@ bool nothing_verified(const std::vector<DeviceResult>& results) {
   return compared > 0 || answered == 0;
 }
 
-void write_junit(const std::string& path, const std::vector<DeviceResult>& results) {
-  const std::string text = to_junit(results);
-  try {
-    write_file_atomically(path, std::as_bytes(std::span(text)));
-  } catch (const FormatError& error) {
-    throw std::runtime_error(error.what());  // the disk's fault, not a model's
-  }
-}
-
 int verify(const CommonOptions& common, const GoldenOptions& options) {
   const std::vector<Device> devices = common.devices(CommonOptions::Without::all);
   if (devices.empty()) throw DeviceNotFound("no OpenCL device was found");
@@ -162,7 +143,7 @@ int verify(const CommonOptions& common, const GoldenOptions& options) {
     };
   }
   const std::vector<DeviceResult> results = verify_golden(folder, devices, checks);
-  if (!options.junit.empty()) write_junit(options.junit, results);
+  if (!options.junit.empty()) write_report(options.junit, to_junit(results));
   common.json ? print_document(results, options) : print_lines(results, options);
   int failed = 0;
   for (const DeviceResult& device : results) failed += device.failed();
