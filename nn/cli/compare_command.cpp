@@ -4,6 +4,7 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/devices/kernel.hpp"
 #include "common_options.hpp"
+#include "compare_html.hpp"
 #include "compare_records.hpp"
 #include "compare_report.hpp"
 #include "exit_code.hpp"
@@ -15,7 +16,7 @@ namespace {
 
 struct CompareOptions {
   CompareOpsOptions ops;
-  std::string junit, record, against;
+  std::string junit, html, record, against;
   std::vector<std::string> records;
   double max_budget = 1;
   std::size_t min_devices = 1;
@@ -71,6 +72,19 @@ std::vector<Agreement> with_others(const ComparisonRecord& own, const std::strin
   return agreements({"this machine", own}, {file, read_record(file)});
 }
 
+/// Nothing for a device that cannot be measured.
+NumericsOfDevices numerics_of(std::span<const Device> devices) {
+  NumericsOfDevices all;
+  for (const Device& device : devices) {
+    try {
+      all.emplace_back(measure_numerics(device));
+    } catch (const Error&) {
+      all.emplace_back();
+    }
+  }
+  return all;
+}
+
 void report(const std::vector<ComparedDevice>& results, const std::vector<Agreement>& others,
             const CompareOptions& options, bool json) {
   if (!options.junit.empty())
@@ -91,6 +105,8 @@ int compare_devices(const CommonOptions& common, const CompareOptions& options) 
   const auto results = compared(devices, options.ops, !common.quiet);
   const ComparisonRecord own = record_of(devices, results, CLMX_VERSION, options.ops.seed);
   if (!options.record.empty()) write_report(options.record, to_json(own));
+  if (!options.html.empty())
+    write_report(options.html, to_html(results, options.ops, numerics_of(devices)));
   const std::vector<Agreement> others = with_others(own, options.against);
   report(results, others, options, common.json);
   const bool passed = pass_gates(results, options) && all_agree(others) && !no_kernel_ran(results);
@@ -137,6 +153,7 @@ Command compare_command(CLI::App& app, const CommonOptions& common) {
   parser->add_option("--record", options->record,
                      "Also write digests of all results, to compare with other machines");
   parser->add_option("--against", options->against, "Gate: the same bits as in this record");
+  parser->add_option("--html", options->html, "Also write a page with charts, all in one file");
   parser->add_option("--junit", options->junit, "Also write JUnit's XML");
   parser
       ->add_option("--max-budget", options->max_budget,

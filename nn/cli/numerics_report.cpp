@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "clmx/devices/error.hpp"
-#include "text_table.hpp"
 
 namespace clmx::cli {
 namespace {
@@ -65,23 +64,32 @@ Json described(const Numerics& numerics) {
   return json;
 }
 
-void print_numerics(const std::string& device, const Numerics& numerics) {
-  std::vector<Row> rows{{join(device, ": ARITHMETIC"), "FOUND"},
-                        {"a * b + c without a pragma", std::string(to_string(numerics.by_default))},
+std::vector<Row> arithmetic_rows(const Numerics& numerics) {
+  std::vector<Row> rows{{"a * b + c without a pragma", std::string(to_string(numerics.by_default))},
                         {"mad(a, b, c)", std::string(to_string(numerics.mad))}};
   for (const Count& each : counts) rows.push_back({each.text, in_words(numerics.*each.wrong)});
   rows.push_back({"NaN == NaN", numerics.nan_equals_itself ? "true" : "false"});
   rows.push_back({"fmin(NaN, 1), fmax(NaN, 1)", join(numerics.min_drops_nan ? "1" : "NaN", ", ",
                                                      numerics.max_drops_nan ? "1" : "NaN")});
   rows.push_back({"turns of a long loop", join(numerics.turns, " of ", numerics.turns_tried)});
-  std::cout << '\n';
-  print_table(rows);
-  rows = {{"FUNCTION", "ARGUMENTS", "WORST ULP", "AT", "ALLOWED"}};
+  return rows;
+}
+
+std::vector<Row> function_rows(const Numerics& numerics) {
+  std::vector<Row> rows{{"FUNCTION", "ARGUMENTS", "WORST ULP", "AT", "ALLOWED"}};
   for (const FunctionAccuracy& each : numerics.functions) {
     rows.push_back({each.name, join(each.low, " .. ", each.high), fixed(each.worst_ulp, 2),
                     shortest(each.at), fixed(each.allowed_ulp, 0)});
   }
+  return rows;
+}
+
+void print_numerics(const std::string& device, const Numerics& numerics) {
+  std::vector<Row> rows = arithmetic_rows(numerics);
+  rows.insert(rows.begin(), {join(device, ": ARITHMETIC"), "FOUND"});
+  std::cout << '\n';
   print_table(rows);
+  print_table(function_rows(numerics));
 }
 
 }  // namespace clmx::cli

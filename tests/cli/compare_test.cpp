@@ -80,6 +80,10 @@ TEST_F(CompareCommand, FindsNothingWrongAndTheSameBitsOnEveryDevice) {
     }
   }
   EXPECT_THAT(content_of(folder_ / "junit.xml"), HasSubstr("<testsuite name=\"" + first()));
+  const std::string page = content_of(folder_ / "page.html");
+  for (const Device& device : test_devices()) EXPECT_THAT(page, HasSubstr(device.info().selector));
+  EXPECT_THAT(page, HasSubstr("<svg"));
+  EXPECT_THAT(page, testing::Not(HasSubstr("http")));  // nothing is fetched
   const Ended again = program_.run({"compare", file("record.json"), file("record.json")});
   EXPECT_EQ(again.status, ok) << again.err;
   EXPECT_THAT(again.out, HasSubstr("the same bits in all"));

@@ -1,44 +1,22 @@
 #include <sstream>
 
+#include "markup.hpp"
 #include "verify_golden.hpp"
 
 namespace clmx {
 namespace {
 
-/// Text as an XML attribute. Control characters have no place in XML 1.0.
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return safe;
-}
-
 void write_case(std::ostream& out, const std::string& suite, const CaseResult& one) {
-  out << "    <testcase classname=\"" << escaped(suite) << "\" name=\"" << escaped(one.name) << '"';
+  out << "    <testcase classname=\"" << escaped_markup(suite) << "\" name=\""
+      << escaped_markup(one.name) << '"';
   switch (one.outcome) {
     case Outcome::not_covered:
       out << "><skipped message=\"not covered\"/></testcase>\n";
       break;
     case Outcome::failed:
-      out << "><failure message=\"" << escaped(one.what) << "\">element " << one.index << ": got "
-          << one.got << ", wanted " << one.wanted << "; arguments: " << escaped(one.arguments)
-          << "</failure></testcase>\n";
+      out << "><failure message=\"" << escaped_markup(one.what) << "\">element " << one.index
+          << ": got " << one.got << ", wanted " << one.wanted
+          << "; arguments: " << escaped_markup(one.arguments) << "</failure></testcase>\n";
       break;
     default:
       out << "/>\n";
@@ -46,7 +24,7 @@ void write_case(std::ostream& out, const std::string& suite, const CaseResult& o
 }
 
 void write_suite(std::ostream& out, const std::string& suite, const FamilyResult& family) {
-  out << "  <testsuite name=\"" << escaped(suite) << "\" tests=\"" << family.cases.size()
+  out << "  <testsuite name=\"" << escaped_markup(suite) << "\" tests=\"" << family.cases.size()
       << "\" failures=\"" << family.count(Outcome::failed) << "\" skipped=\""
       << family.count(Outcome::not_covered) << "\">\n";
   for (const CaseResult& one : family.cases) write_case(out, suite, one);

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compare_ops.hpp"
+#include "numerics.hpp"
+
+namespace clmx::cli {
+
+/// How each device computes, in the order of the devices; absent where it could not be measured.
+using NumericsOfDevices = std::vector<std::optional<Numerics>>;
+
+/// One page with everything in it, no network: the worst error of each op on each device on a
+/// logarithmic axis with the budget's line, a heat map of ops and devices, the distances in ulps,
+/// the worst cases with the command that repeats each, and how each device computes. Light and dark
+/// as the reader's system says; readable on a phone.
+std::string to_html(const std::vector<ComparedDevice>& devices, const CompareOpsOptions& options,
+                    const NumericsOfDevices& numerics);
+
+}  // namespace clmx::cli
