@@ -62,5 +62,6 @@ Command logits_command(CLI::App& app, const CommonOptions& common);
 Command tokenize_command(CLI::App& app, const CommonOptions& common);
 Command verify_command(CLI::App& app, const CommonOptions& common);
 Command compare_command(CLI::App& app, const CommonOptions& common);
+Command fingerprint_command(CLI::App& app, const CommonOptions& common);
 
 }  // namespace clmx::cli

@@ -90,6 +90,7 @@ const ComparedOp* named(const std::vector<ComparedOp>& ops, const std::string& n
 
 std::vector<std::vector<ComparedOp>> ops_of(const std::vector<ComparedDevice>& devices) {
   std::vector<std::vector<ComparedOp>> all;
+  all.reserve(devices.size());
   for (const ComparedDevice& device : devices) all.push_back(by_op(device));
   return all;
 }

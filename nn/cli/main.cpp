@@ -29,9 +29,11 @@ int parsed_and_run(int argc, char** argv) {
   CommonOptions common;
   common.add_to(app);
   const std::vector<Command> commands = {
-      devices_command(app, common),  run_command(app, common),    logits_command(app, common),
-      tokenize_command(app, common), verify_command(app, common), doctor_command(app, common),
-      quantize_command(app, common), compare_command(app, common)};
+      devices_command(app, common),    run_command(app, common),
+      logits_command(app, common),     tokenize_command(app, common),
+      verify_command(app, common),     doctor_command(app, common),
+      quantize_command(app, common),   compare_command(app, common),
+      fingerprint_command(app, common)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

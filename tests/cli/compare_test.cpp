@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "program.hpp"
+#include "support/real_model.hpp"
 #include "support/test_devices.hpp"
+#include "tiny_chat_model.hpp"
 
 namespace clmx {
 namespace {
@@ -65,7 +67,7 @@ TEST_F(CompareCommand, FindsNothingWrongAndTheSameBitsOnEveryDevice) {
   const std::string devices = all_selectors();
   const Ended ended = compare(
       {"--ops", "--quick", "--same-bits", "--min-devices", std::to_string(test_devices().size()),
-       "--junit", file("junit.xml"), "--record", file("record.json")},
+       "--junit", file("junit.xml"), "--html", file("page.html"), "--record", file("record.json")},
       devices);
   ASSERT_EQ(ended.status, ok) << ended.err << ended.out;
   const json document = json::parse(ended.out);
@@ -179,6 +181,46 @@ TEST_F(CompareCommandFull, NamesTheOpOfEveryPlantedFault) {
             "scaled_dot_product_attention"},
            {"common/reduce.clh", "c.lo + c.hi", "c.even + c.odd", "layer_norm", "", true}})
     expect_found(fault);
+}
+
+class FingerprintCommand : public CompareCommand {
+ protected:
+  Ended fingerprint(const std::string& model, const std::string& devices) {
+    return program_.run({"fingerprint", "--json", "-d", devices, "--model", model});
+  }
+};
+
+TEST_F(FingerprintCommand, IsTheSameOnEveryDeviceAndChangesWithTheKernels) {
+  const TinyChatModel model;
+  const Ended ended = fingerprint(model.path(), all_selectors());
+  ASSERT_EQ(ended.status, ok) << ended.err;
+  const json document = json::parse(ended.out);
+  EXPECT_EQ(document.at("published"), nullptr);
+  const json value = document.at("devices").at(0).at("fingerprint");
+  for (const json& device : document.at("devices")) {
+    EXPECT_EQ(device.at("fingerprint"), value);
+    EXPECT_EQ(device.at("first_difference"), nullptr);
+  }
+  plant({"common/reduce.clh", "c.lo + c.hi", "c.even + c.odd", ""});
+  const Ended other = fingerprint(model.path(), first());
+  ASSERT_EQ(other.status, ok) << other.err;
+  if (test_devices().front().info().device_class == DeviceClass::cpu_vector) {
+    EXPECT_NE(json::parse(other.out).at("devices").at(0).at("fingerprint"), value);
+  }
+}
+
+TEST_F(FingerprintCommand, OfTheRealModelIsThePublishedOne) {
+  const auto model = real_model();
+  if (!model) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
+  std::string devices;
+  for (const Device& device : test_devices()) {
+    if (device.info().device_class == DeviceClass::emulated) continue;
+    devices += (devices.empty() ? "" : ",") + device.info().selector;
+  }
+  if (devices.empty()) GTEST_SKIP() << "only emulated devices";
+  const Ended ended = program_.run({"fingerprint", "-d", devices, "--model", model->string()});
+  EXPECT_EQ(ended.status, ok) << ended.out << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("same as published"));
 }
 
 }  // namespace

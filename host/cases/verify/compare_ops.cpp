@@ -1,15 +1,12 @@
 #include "compare_ops.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstring>
 #include <tuple>
 
 #include "case_check.hpp"
 #include "clmx/devices/error.hpp"
+#include "digest.hpp"
 #include "self_check_cases.hpp"
 
 namespace clmx {
@@ -66,11 +63,7 @@ std::string digest_of(const Outputs& outputs) {
     all.insert(all.end(), named.begin(), named.end());
     all.insert(all.end(), bytes.begin(), bytes.end());
   }
-  const XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
-  std::array<char, 33> text = {};
-  std::snprintf(text.data(), text.size(), "%016lx%016lx", static_cast<unsigned long>(hash.high64),
-                static_cast<unsigned long>(hash.low64));
-  return text.data();
+  return hex_digest(all);
 }
 
 /// A case with its data and reference, made once for all devices.
