@@ -34,7 +34,8 @@ WeightMap read_index(const fs::path& index) {
   }
   for (const auto& [tensor, name] : map) {
     if (is_plain_name(name)) continue;
-    throw FormatError(index.string(), 0, "shard " + nlohmann::json(name).dump() + " is not a plain file name");
+    throw FormatError(index.string(), 0,
+                      "shard " + nlohmann::json(name).dump() + " is not a plain file name");
   }
   return map;
 }
