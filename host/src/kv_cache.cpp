@@ -117,7 +117,8 @@ Array KVCache::append_rotated(const Array& qkv, const RopeTable& table, StreamOr
   launch(stream, kernel, head_grid(tuning, rows), qkv, table.cos, table.sin, q, keys_, values_,
          rows, heads, kv_heads_, time, head_dim_, std::int64_t{table.dims}, capacity_, length_,
          tuning.share.per_item);
-  tapped("kv_append_rotated", {qkv, table.cos, table.sin}, KVAppendOptions{length_}, keys_);
+  tapped("kv_append_rotated", {qkv, table.cos, table.sin},
+         KVAppendOptions{length_, AttentionLayout::bthd, table.traditional}, keys_);
   length_ += time;
   return q;
 }

@@ -5,8 +5,10 @@
 #include "clmx/devices/kernel.hpp"
 #include "common_options.hpp"
 #include "compare_html.hpp"
+#include "compare_models.hpp"
 #include "compare_records.hpp"
 #include "compare_report.hpp"
+#include "dtype_option.hpp"
 #include "exit_code.hpp"
 #include "progress_bar.hpp"
 #include "report_file.hpp"
@@ -16,6 +18,7 @@ namespace {
 
 struct CompareOptions {
   CompareOpsOptions ops;
+  CompareModelOptions model;
   std::string junit, html, record, against;
   std::vector<std::string> records;
   double max_budget = 1;
@@ -126,10 +129,27 @@ int compare_files(const CommonOptions& common, const std::vector<std::string>& f
   return static_cast<int>(all_agree(all) ? ExitCode::ok : ExitCode::gate);
 }
 
-int compare(const CommonOptions& common, const CompareOptions& options) {
-  if (options.by_op == !options.records.empty())
-    throw UsageError("compare wants --ops, or two files that --record wrote");
-  if (options.by_op) return compare_devices(common, options);
+/// Options of one kind of comparison that were given with another.
+void refuse_mixed(const CLI::App& parser, const std::vector<const char*>& others,
+                  const std::string& what) {
+  for (const char* const option : others) {
+    if (parser.count(option) > 0) throw UsageError(join(option, " does not go with ", what));
+  }
+}
+
+int compare(const CommonOptions& common, const CompareOptions& options, const CLI::App& parser) {
+  const std::vector<const char*> of_ops{"--op",   "--case",      "--quick",      "--full",
+                                        "--seed", "--record",    "--against",    "--junit",
+                                        "--html", "--same-bits", "--max-budget", "--min-devices"};
+  const std::vector<const char*> of_models{"--text", "--max-kl", "--dtype"};
+  if (options.by_op) {
+    refuse_mixed(parser, of_models, "--ops");
+    refuse_mixed(parser, {"RECORDS"}, "--ops");
+    return compare_devices(common, options);
+  }
+  refuse_mixed(parser, of_ops, "a model: it is for --ops");
+  if (options.records.empty()) return compare_models(common, options.model);
+  refuse_mixed(parser, of_models, "records");
   if (options.records.size() != 2) throw UsageError("compare wants two files that --record wrote");
   return compare_files(common, options.records);
 }
@@ -140,7 +160,8 @@ Command compare_command(CLI::App& app, const CommonOptions& common) {
   CLI::App* parser =
       app.add_subcommand("compare", "Measure each device against float64 and the others");
   const auto options = std::make_shared<CompareOptions>();
-  parser->add_flag("--ops", options->by_op, "Compare op by op, on the cases of the program");
+  parser->add_flag("--ops", options->by_op,
+                   "Op by op, on the cases of the program, instead of the model");
   parser->add_option("--op", options->ops.op, "Only the cases of this op");
   parser->add_option("--case", options->ops.case_name, "Only this case");
   parser->add_flag("--quick", options->ops.quick, "A few small cases of each op");
@@ -162,7 +183,14 @@ Command compare_command(CLI::App& app, const CommonOptions& common) {
   parser->add_flag("--same-bits", options->same_bits, "Gate: the same bits on every device");
   parser->add_option("--min-devices", options->min_devices, "Gate: devices to be compared")
       ->check(CLI::PositiveNumber);
-  return {parser, [&common, options] { return compare(common, *options); }};
+  parser->add_option("--text", options->model.text,
+                     "Compare the model on this text instead of the fixed prompts");
+  parser
+      ->add_option("--max-kl", options->model.max_kl,
+                   "Gate: the largest KL divergence from float64, in nats")
+      ->check(CLI::PositiveNumber);
+  add_dtype_option(*parser, options->model.dtype);
+  return {parser, [&common, options, parser] { return compare(common, *options, *parser); }};
 }
 
 }  // namespace clmx::cli

@@ -117,7 +117,9 @@ TEST_F(CompareCommand, ComparesRecordsWithoutADevice) {
   EXPECT_EQ(compare({a, folder_.write("d.json", "{}").string()}, "").status, bad_file);
   EXPECT_EQ(compare({a, file("none.json")}, "").status, bad_file);
   EXPECT_EQ(compare({a}, "").status, usage);
-  EXPECT_EQ(compare({}, "").status, usage);
+  EXPECT_EQ(compare({a, a, "--text", "x"}, "").status, usage);
+  EXPECT_EQ(compare({"--ops", "--max-kl", "1"}, "").status, usage);
+  EXPECT_EQ(compare({"--quick"}, "").status, usage);
 }
 
 TEST_F(CompareCommand, ItsGatesRefuse) {
@@ -181,6 +183,34 @@ TEST_F(CompareCommandFull, NamesTheOpOfEveryPlantedFault) {
             "scaled_dot_product_attention"},
            {"common/reduce.clh", "c.lo + c.hi", "c.even + c.odd", "layer_norm", "", true}})
     expect_found(fault);
+}
+
+TEST_F(CompareCommand, MeasuresAModelAgainstItsFloat64Run) {
+  const TinyChatModel model;
+  const std::vector<std::string> arguments{"--model", model.path(), "--text", "a b c d e f"};
+  const Ended ended = compare(arguments, all_selectors());
+  ASSERT_EQ(ended.status, ok) << ended.err;
+  const json devices = json::parse(ended.out).at("devices");
+  ASSERT_EQ(devices.size(), test_devices().size());
+  for (const json& device : devices) {
+    EXPECT_EQ(device.at("first_wrong"), nullptr);
+    EXPECT_LT(device.at("kl_max"), 1e-9);
+    EXPECT_GT(device.at("kl_max"), 0.0);
+    EXPECT_EQ(device.at("top1"), 1.0);
+    EXPECT_EQ(device.at("kl_max"), devices.at(0).at("kl_max"));  // the same bits
+    for (const json& part : device.at("parts")) {
+      EXPECT_LE(part.at("worst_budget"), 1.0) << part;
+      EXPECT_LT(part.at("accumulated"), 1e-5) << part;
+    }
+  }
+  plant({"common/reduce.clh", "c.lo + c.hi", "c.lo", ""});  // half of each sum is lost
+  const Ended bad = compare(arguments, first());
+  if (test_devices().front().info().device_class != DeviceClass::cpu_vector) return;
+  EXPECT_EQ(bad.status, gate) << bad.err;
+  const json wrong = json::parse(bad.out).at("devices").at(0).at("first_wrong");
+  ASSERT_NE(wrong, nullptr);
+  EXPECT_EQ(wrong.at("op"), "rms_norm");
+  EXPECT_EQ(wrong.at("part"), "model.layers.0.self_attn");
 }
 
 class FingerprintCommand : public CompareCommand {

@@ -47,7 +47,10 @@ double bounded(double share) {
 }  // namespace
 
 void ErrorMeasure::add(const Array& got, const Expected& wanted, bool exact) {
-  const DoubleArray wide = widen(got);
+  add(widen(got), wanted, exact);
+}
+
+void ErrorMeasure::add(const DoubleArray& wide, const Expected& wanted, bool exact) {
   for (std::size_t i = 0; i < wide.values.size(); ++i)
     add_element(wide.values[i], wanted, i, exact);
 }

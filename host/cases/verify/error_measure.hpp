@@ -12,6 +12,7 @@ class ErrorMeasure {
  public:
   /// Adds a result. Its shape has to be the reference's.
   void add(const Array& got, const Expected& wanted, bool exact);
+  void add(const DoubleArray& got, const Expected& wanted, bool exact);
   void add(const ErrorMeasure& other);
 
   std::int64_t elements() const { return elements_; }

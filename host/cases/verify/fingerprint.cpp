@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array prompts{"The capital of France is",
-                             "def fibonacci(n):", "Once upon a time there was a"};
+constexpr std::array<const char*, 3> prompts{"The capital of France is",
+                                             "def fibonacci(n):", "Once upon a time there was a"};
 constexpr int greedy_tokens = 4;
 
 /// Runs one prompt and adds its steps.
@@ -63,6 +63,10 @@ bool belongs_to_model(const fs::path& file) {
 }
 
 }  // namespace
+
+std::span<const char* const> fixed_prompts() {
+  return prompts;
+}
 
 std::string Fingerprint::value() const {
   std::string all;

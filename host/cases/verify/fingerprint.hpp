@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Fingerprint {
   /// Of all steps: 32 hexadecimal digits.
   std::string value() const;
 };
+
+/// The prompts of a fingerprint and of a comparison of models.
+std::span<const char* const> fixed_prompts();
 
 /// `model` is loaded from `file` with f32 activations. Throws FormatError when the file has no
 /// tokenizer.

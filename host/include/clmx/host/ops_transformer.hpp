@@ -105,6 +105,7 @@ Array rope(const Array& x, const RopeTable& table, std::int64_t offset, Attentio
 struct KVAppendOptions {
   std::int64_t length = 0;  ///< positions that were there before
   AttentionLayout layout = AttentionLayout::bthd;
+  bool traditional = false;  ///< of the rotation
 };
 
 /// Keys and values of one layer, written in place: the one mutable thing. Belongs to one stream;
