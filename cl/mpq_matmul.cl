@@ -14,7 +14,7 @@ typedef STORAGE(X) x_t;
 #define DEPTH 32  // of the tree: any number of blocks
 
 inline float second_level(uint code, const global half* zeros, const global half* scales,
-                          int cell) {
+                          size_t cell) {
   const float difference = ROUND(f16, convert_float(code) - LOAD(f16, zeros, cell));
   return ROUND(f16, difference * LOAD(f16, scales, cell));
 }
@@ -49,7 +49,7 @@ kernel void mpq_matmul(const global x_t* x, ulong x_at, const global uint* words
         }
       }
       const uint codes = statistic[statistic_at + (size_t)g * rows + n];
-      const int cell = (g * rows + n) / shared;
+      const size_t cell = ((size_t)g * rows + n) / shared;
       t = fma(second_level(codes >> 4, scales_zeros + scales_zeros_at,
                            scales_scales + scales_scales_at, cell),
               a, t);

@@ -36,7 +36,7 @@ std::int64_t loop_limit(const Device& device) {
 
 std::int64_t turns_of_sum(std::int64_t turns, std::int64_t blocks) {
   const auto depth = static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(blocks)));
-  return turns + blocks * (depth + 4);  // a loop's last look at its end may count as a turn
+  return turns + blocks * (depth + 8);  // a loop's last look at its end counts as a turn too
 }
 
 void require_turns(const Device& device, std::int64_t turns, std::string_view op,

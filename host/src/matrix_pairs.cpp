@@ -84,6 +84,8 @@ Array broadcast_pairs(const Shape& x, const Shape& w, const Shape& result) {
 
 Array gathered_pairs(const GatherSide& x, const GatherSide& w, const Shape& result,
                      const Stream& stream, std::string_view op) {
+  require(result.elements() <= std::numeric_limits<std::int32_t>::max(), op, "the indices choose ",
+          result.elements(), " pairs of matrices");
   if (is_computed(x) || is_computed(w)) return pairs_on_device(x, w, result, stream, op);
   return interleaved(chosen(x, result), chosen(w, result));
 }

@@ -161,7 +161,7 @@ void Module::unfreeze(std::string_view key, bool recursive, bool strict) {
 }
 
 bool Module::frozen(std::string_view key) const {
-  return always_frozen() || frozen_keys_.contains(key);
+  return always_frozen_key(key) || frozen_keys_.contains(key);
 }
 
 bool Module::frozen() {

@@ -47,7 +47,6 @@ MPQLinear::MPQLinear(const MPQLinearOptions& options)
     : options_(resolved(options)), tensors_{Array::from(std::vector<std::int32_t>(1), Shape{1})} {
   check_parameters();
   tensors_ = initial_tensors(options_);
-  if (!options_.requires_grad) freeze(false);
 }
 
 MPQLinear::MPQLinear(const MPQLinearOptions& options, MPQLinearTensors tensors)
@@ -118,6 +117,11 @@ void MPQLinear::loaded() {
   expanded_.reset();
   compact_.reset();
   ignored_.reset();
+  for (const auto& [name, tensor] : members) {
+    std::optional<Array>& each = tensors_.*tensor;
+    if (each && is_float(each->dtype()) && each->dtype() != DType::f16)
+      each = Array::from(each->as_array<Half>(), each->shape());
+  }
 }
 
 void MPQLinear::set_qweight_data(const Array& qweight) {
@@ -164,6 +168,9 @@ std::int64_t MPQLinear::weight_bytes() const {
 
 Array MPQLinear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
   require_prepared("forward");
+  require(is_float(x.dtype()), layer, "x must be a float array, not ", x.dtype());
+  require(x.rank() > 0 && x.shape(-1) == options_.in_channels, layer, "x must have shape [..., ",
+          options_.in_channels, "], not ", x.shape());
   const Array half = x.dtype() == DType::f16 ? x : cast(x, DType::f16, s);
   const DType result = dtype.value_or(DType::f16);
   if (compact_) return mpq_matmul(half, *compact_, tensors_.bias, result, s);
@@ -214,18 +221,19 @@ std::unique_ptr<Module> MPQLinear::to_dense(std::optional<DType> dtype, StreamOr
 }
 
 int prepare_layers(Module& root, bool keep_statistics) {
-  int prepared = 0;
+  std::vector<MPQLinear*> layers;
   root.walk([&](const std::string& path, Module& module) {
     auto* const found = dynamic_cast<MPQLinear*>(&module);
     if (found == nullptr) return;
     try {
-      found->prepare_params(keep_statistics);
+      if (!found->prepared()) found->check_tensors();
     } catch (const ArgumentError& error) {
-      throw ArgumentError(join("layer ", path, ": ", error.what()));
+      throw ArgumentError(path.empty() ? error.what() : join("layer ", path, ": ", error.what()));
     }
-    ++prepared;
+    layers.push_back(found);
   });
-  return prepared;
+  for (MPQLinear* const each : layers) each->prepare_params(keep_statistics);
+  return static_cast<int>(layers.size());
 }
 
 }  // namespace clmx

@@ -40,7 +40,7 @@ void check_sizes(const MPQLinearOptions& o, Rules& rules) {
 void check_double_quantization(const MPQLinearOptions& o, Rules& rules) {
   if (!o.use_gba_quant) return;
   const std::int64_t n = o.out_channels, dq = o.dq_group_size;
-  rules.want(dq > 0, "dq_group_size must be positive or -1, not ", dq);
+  rules.want(n <= 0 || dq > 0, "dq_group_size must be positive or -1, not ", dq);
   rules.want(dq <= 0 || n % dq == 0, "dq_group_size ", dq, " must divide out_channels ", n);
   rules.want(o.dq_mode == 1 || o.dq_mode == 2, "dq_mode must be 1 or 2, not ", o.dq_mode);
   rules.want(o.dq_mode != 1 || (o.asym && o.w_bit == 2), "dq_mode 1 needs asym and w_bit 2");

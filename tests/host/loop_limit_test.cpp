@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "clmx/devices/error.hpp"
 #include "ops_support.hpp"
 
 // A device that ends long loops by itself gives wrong sums and no error: ops must refuse there, and
@@ -17,7 +18,7 @@ Array filled(const Shape& shape, float value) {
   return Array::from(std::vector<float>(static_cast<std::size_t>(shape.elements()), value), shape);
 }
 
-using Run = std::function<Array(std::int64_t, const Device&)>;
+using Compute = std::function<Array(std::int64_t, const Device&)>;
 
 void expect_all(const Array& result, float right) {
   for (const float value : floats_of(result)) ASSERT_NEAR(value, right, 1e-3f);
@@ -25,13 +26,28 @@ void expect_all(const Array& result, float right) {
 
 /// Two sizes, the first just within 65535 turns: right(size) in all elements on every device. The
 /// second, beyond them, is refused where loops are cut.
-void expect_right_or_refused(const Run& run, const std::array<std::int64_t, 2>& sizes,
+void expect_right_or_refused(const Compute& run, const std::array<std::int64_t, 2>& sizes,
                              const std::function<float(std::int64_t)>& right) {
   for (const Device& device : test_devices()) {
     SCOPED_TRACE(device.info().selector);
     expect_all(run(sizes[0], device), right(sizes[0]));
     if (loop_limit(device) == turns_tried) expect_all(run(sizes[1], device), right(sizes[1]));
     if (loop_limit(device) < turns_tried) expect_refused([&] { run(sizes[1], device); });
+  }
+}
+
+/// Near the limit: right or refused, whatever the size.
+void expect_never_wrong(const Compute& run, std::initializer_list<std::int64_t> sizes,
+                        const std::function<float(std::int64_t)>& right) {
+  for (const Device& device : test_devices()) {
+    for (const std::int64_t size : sizes) {
+      SCOPED_TRACE(device.info().selector + " at " + std::to_string(size));
+      try {
+        expect_all(run(size, device), right(size));
+      } catch (const ArgumentError&) {
+        EXPECT_LT(loop_limit(device), turns_tried);
+      }
+    }
   }
 }
 
@@ -48,33 +64,34 @@ TEST(LoopLimit, IsBeyondTheSizesOfModels) {
 }
 
 TEST(LoopLimit, RefusesLongDenseProductsOrMultipliesThem) {
-  expect_right_or_refused(
-      [](std::int64_t k, const Device& d) {
-        return matmul(filled({1, k}, 1), filled({k, 16}, 1), false, d);
-      },
-      {61000, 70000}, size_itself);
+  const Compute run = [](std::int64_t k, const Device& d) {
+    return matmul(filled({1, k}, 1), filled({k, 16}, 1), false, d);
+  };
+  expect_right_or_refused(run, {61000, 70000}, size_itself);
+  expect_never_wrong(run, {61440, 61696, 61952, 62208, 62400, 62595}, size_itself);
 }
 
 TEST(LoopLimit, RefusesLongQuantizedProductsOrMultipliesThem) {
-  expect_right_or_refused(
-      [](std::int64_t k, const Device& d) {
-        const std::vector<std::uint32_t> ones(count(3, k / 8), 0x11111111u);
-        const QuantizedWeight w(Array::from(ones, {3, k / 8}), filled({3, k / 64}, 1),
-                                filled({3, k / 64}, 0), {QuantizationMode::affine, 64, 4});
-        return quantized_matmul(filled({1, k}, 1), w, {}, d);
-      },
-      {48000, 81920}, size_itself);
+  const Compute run = [](std::int64_t k, const Device& d) {
+    const std::vector<std::uint32_t> ones(count(3, k / 8), 0x11111111u);
+    const QuantizedWeight w(Array::from(ones, {3, k / 8}), filled({3, k / 64}, 1),
+                            filled({3, k / 64}, 0), {QuantizationMode::affine, 64, 4});
+    return quantized_matmul(filled({1, k}, 1), w, {}, d);
+  };
+  expect_right_or_refused(run, {46976, 81920}, size_itself);
+  expect_never_wrong(run, {47616, 47872, 48128, 48256, 48384, 48512, 48704}, size_itself);
 }
 
 TEST(LoopLimit, RefusesAttentionOverManyKeysOrAttendsToAll) {
-  expect_right_or_refused(
-      [](std::int64_t keys, const Device& d) {
-        std::vector<float> values(count(keys, 2));
-        std::fill_n(values.begin(), keys, 1.0f);  // the first half of the keys
-        return scaled_dot_product_attention(filled({1, 1, 1, 2}, 1), filled({1, 1, keys, 2}, 1),
-                                            Array::from(values, {1, 1, keys, 2}), {.scale = 1}, d);
-      },
-      {29500, 66000}, [](std::int64_t) { return 0.5f; });
+  const Compute run = [](std::int64_t keys, const Device& d) {
+    std::vector<float> values(count(keys, 2));
+    std::fill_n(values.begin(), keys, 1.0f);  // the first half of the keys
+    return scaled_dot_product_attention(filled({1, 1, 1, 2}, 1), filled({1, 1, keys, 2}, 1),
+                                        Array::from(values, {1, 1, keys, 2}), {.scale = 1}, d);
+  };
+  const auto half = [](std::int64_t) { return 0.5f; };
+  expect_right_or_refused(run, {28000, 66000}, half);
+  expect_never_wrong(run, {28600, 29000, 29300, 29560, 29700, 29746}, half);
 }
 
 TEST(LoopLimit, RefusesNormsOfLongRowsOrNormalizesThem) {

@@ -260,11 +260,51 @@ TEST(MPQLinear, IsPreparedWithItsModelAndLeftAloneByQuantize) {
   EXPECT_EQ(nested.forward(input(), device).shape(), (Shape{2, 3, 32}));
 }
 
-TEST(MPQLinear, ItsWeightIsTrainableUnlessToldOtherwise) {
-  EXPECT_FALSE(MPQLinear(small()).trainable_parameters().empty());
+TEST(MPQLinear, ItsStoredWeightAloneIsTrainableUnlessToldOtherwise) {
+  MPQLinear layer = made();
+  ASSERT_EQ(layer.trainable_parameters().size(), 1U);
+  EXPECT_EQ(layer.trainable_parameters().front().name, "qweight");
+  layer.prepare_params();
+  EXPECT_TRUE(layer.trainable_parameters().empty());
   MPQLinearOptions options = small();
   options.requires_grad = false;
-  EXPECT_TRUE(MPQLinear(options).trainable_parameters().empty());
+  MPQLinear frozen(options);
+  frozen.unfreeze();
+  EXPECT_TRUE(frozen.trainable_parameters().empty());
+}
+
+TEST(MPQLinear, FloatsOfAFileAreRoundedToHalves) {
+  MPQLinear layer = made(), other = made();
+  std::vector<NamedArray> tensors = layer.parameters();
+  for (NamedArray& tensor : tensors)
+    if (is_float(tensor.value.dtype())) tensor.value = cast(tensor.value, DType::f32);
+  other.load_weights(tensors);
+  other.prepare_params();
+  layer.prepare_params();
+  const Device device = test_devices().front();
+  EXPECT_EQ(other.forward(input(), device).to_vector<Half>(),
+            layer.forward(input(), device).to_vector<Half>());
+}
+
+TEST(MPQLinear, RefusesAnotherInputBeforeAnythingRuns) {
+  const Device device = test_devices().front();
+  MPQLinear layer = made();
+  layer.prepare_params();
+  const Array integers = Array::from(std::vector<std::int32_t>(128), Shape{128});
+  EXPECT_THAT(argument_error([&] { (void)layer.forward(integers, device); }), HasSubstr("float"));
+  const Array narrow = Array::from(std::vector<float>(64), Shape{64});
+  EXPECT_THAT(argument_error([&] { (void)layer.forward(narrow, device); }), HasSubstr("128"));
+}
+
+TEST(MPQLinear, LayersAreAllPreparedOrNone) {
+  std::vector<std::int32_t> order(128);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i < 64 ? 1 : 0;
+  Sequential model;
+  model.add(std::make_unique<MPQLinear>(made()));
+  model.add(std::make_unique<MPQLinear>(made()));
+  model.load_weights({{"layers.1.g_idx", Array::from(order, Shape{128})}}, Strictness::lenient);
+  EXPECT_THAT(argument_error([&] { prepare_layers(model); }), HasSubstr("layer layers.1"));
+  EXPECT_FALSE(dynamic_cast<const MPQLinear&>(model[0]).prepared());
 }
 
 }  // namespace

@@ -97,6 +97,8 @@ class Module {
   virtual std::string describe() const = 0;
   /// Whether unfreeze leaves it frozen: layers over quantized weights.
   virtual bool always_frozen() const { return false; }
+  /// The same of one parameter.
+  virtual bool always_frozen_key(std::string_view /*key*/) const { return always_frozen(); }
   /// Throws ArgumentError, naming the op, when its parameters are no longer what a file holds.
   virtual void require_stored(std::string_view /*op*/) const {}
   /// Called after load_weights has replaced its parameters.

@@ -12,7 +12,9 @@ namespace clmx {
 /// How forward reads the statistics of a symmetric GBA layer.
 enum class MPQStatistics {
   expanded,  ///< scales and zeros of 16 bits each, made by prepare_params: the fastest kernels
-  direct     ///< the double-quantized codes, 8 instead of 32 bits a group; the same bits
+  /// The double-quantized codes, 8 instead of 32 bits a group and the second-level values (less
+  /// memory from dq_group_size 3 on); the same bits.
+  direct
 };
 
 /// The constructor arguments of bitorch-engine's MPQLinearMlx, with its names and defaults, and
@@ -27,8 +29,9 @@ struct MPQLinearOptions {
   std::int64_t dq_group_size = -1;  ///< channels that share second-level values; -1: n
   int dq_mode = 2;  ///< second level [groups, n / dq_group_size, 1]; 1: [1, n, 1], asym and 2 bits
   bool disable_bias = true;
-  bool asym = false;          ///< packed integer zero points; always so with GPTQ tensors
-  bool requires_grad = true;  ///< whether qweight counts as trainable; clmx does not train
+  bool asym = false;  ///< packed integer zero points; always so with GPTQ tensors
+  /// Whether qweight, as stored, counts as trainable; nothing else does. clmx does not train.
+  bool requires_grad = true;
   MPQStatistics statistics = MPQStatistics::expanded;
 };
 
@@ -49,7 +52,8 @@ struct MPQLinearTensors {
 /// prepare_params(), then forward.
 class MPQLinear final : public LinearLayer, public Quantized {
  public:
-  /// All weights 0, scales 1. Throws ArgumentError as check_parameters does.
+  /// Tensors of zeros, but for scales of ones: GPTQ's, and those of the second level. Throws
+  /// ArgumentError as check_parameters does.
   explicit MPQLinear(const MPQLinearOptions& options);
   /// Over these tensors. Throws ArgumentError also for one that is missing or has another shape or
   /// dtype, by its name.
@@ -83,18 +87,23 @@ class MPQLinear final : public LinearLayer, public Quantized {
   std::int64_t in_features() const override { return options_.in_channels; }
   std::int64_t out_features() const override { return options_.out_channels; }
   /// x: [..., k] float. Result: [..., n], f16 unless dtype says otherwise. Throws ArgumentError
-  /// before prepare_params.
+  /// before prepare_params and for another x.
   Array product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const override;
   void visit(Visitor& v) override;
   std::unique_ptr<Module> clone() const override { return std::make_unique<MPQLinear>(*this); }
   std::string describe() const override;
+  bool always_frozen_key(std::string_view key) const override {
+    return released_ || !options_.requires_grad || key != "qweight";
+  }
   void require_stored(std::string_view op) const override;
+  /// Floats of a file in another dtype are rounded to f16.
   void loaded() override;
   /// A Linear over the dequantized weight; dtype absent: f16.
   std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},
                                    StreamOrDevice s = {}) const override;
 
  private:
+  friend int prepare_layers(Module& root, bool keep_statistics);
   MpqParams params() const;
   bool direct() const { return options_.statistics == MPQStatistics::direct; }
   void check_tensors() const;
@@ -112,7 +121,8 @@ class MPQLinear final : public LinearLayer, public Quantized {
   std::optional<MpqWeight> compact_;
 };
 
-/// Prepares every MPQLinear of a model, itself included. Returns how many there are.
+/// Prepares every MPQLinear of a model, itself included. Returns how many there are. All or
+/// nothing: throws ArgumentError, naming the layer's path, as prepare_params does.
 int prepare_layers(Module& root, bool keep_statistics = false);
 
 }  // namespace clmx
