@@ -163,16 +163,18 @@ void write_heat_map(std::ostream& out, const std::vector<ComparedDevice>& device
 void write_ulp_chart(std::ostream& out, const std::vector<ComparedDevice>& devices) {
   constexpr double bar = 13, gap = 8;
   const double group = bar * static_cast<double>(devices.size()) + gap;
+  std::vector<ErrorMeasure> all(devices.size());
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    for (const ComparedCase& one : devices[d].cases) all[d].add(one.error);
+  }
   write_key(out, devices);
   open_svg(out, label_width + plot_width + 20, group * ErrorMeasure::bins + 8, "distances in ulps");
   for (std::size_t bin = 0; bin < ErrorMeasure::bins; ++bin) {
     const double y = group * static_cast<double>(bin);
     text(out, 70, y + group / 2 + 4, bin_names[bin], "text-anchor=\"end\"");
     for (std::size_t d = 0; d < devices.size(); ++d) {
-      ErrorMeasure all;
-      for (const ComparedCase& one : devices[d].cases) all.add(one.error);
-      const double part = static_cast<double>(all.ulps()[bin]) /
-                          static_cast<double>(std::max<std::int64_t>(all.elements(), 1));
+      const double part = static_cast<double>(all[d].ulps()[bin]) /
+                          static_cast<double>(std::max<std::int64_t>(all[d].elements(), 1));
       const double at = y + bar * static_cast<double>(d);
       out << "<rect x=\"80\" y=\"" << at << "\" width=\"" << part * 440 << "\" height=\"" << bar - 2
           << "\" fill=\"" << colour(d) << "\"/>\n";

@@ -70,9 +70,10 @@ std::vector<ComparedDevice> compared(std::span<const Device> devices, CompareOps
 }
 
 /// With the record of other machines; empty without one.
-std::vector<Agreement> with_others(const ComparisonRecord& own, const std::string& file) {
-  if (file.empty()) return {};
-  return agreements({"this machine", own}, {file, read_record(file)});
+std::vector<Agreement> with_others(const ComparisonRecord& own,
+                                   const std::optional<NamedRecord>& others) {
+  if (!others) return {};
+  return agreements({"this machine", own}, *others);
 }
 
 /// Nothing for a device that cannot be measured.
@@ -103,14 +104,15 @@ void report(const std::vector<ComparedDevice>& results, const std::vector<Agreem
 }
 
 int compare_devices(const CommonOptions& common, const CompareOptions& options) {
-  if (!options.against.empty()) read_record(options.against);  // an odd file ends it at once
+  std::optional<NamedRecord> recorded;  // first, so that an odd file ends it at once
+  if (!options.against.empty()) recorded = {options.against, read_record(options.against)};
   const std::vector<Device> devices = common.devices_to_compare();
   const auto results = compared(devices, options.ops, !common.quiet);
   const ComparisonRecord own = record_of(devices, results, CLMX_VERSION, options.ops.seed);
   if (!options.record.empty()) write_report(options.record, to_json(own));
   if (!options.html.empty())
     write_report(options.html, to_html(results, options.ops, numerics_of(devices)));
-  const std::vector<Agreement> others = with_others(own, options.against);
+  const std::vector<Agreement> others = with_others(own, recorded);
   report(results, others, options, common.json);
   const bool passed = pass_gates(results, options) && all_agree(others) && !no_kernel_ran(results);
   return static_cast<int>(passed ? ExitCode::ok : ExitCode::gate);

@@ -44,13 +44,6 @@ std::string row_of(const Row& cells, const char* tag = "td") {
   return row + "</tr>\n";
 }
 
-std::string in_short(double value) {
-  std::ostringstream text;
-  text.precision(3);
-  text << value;
-  return text.str();
-}
-
 void write_devices(std::ostream& out, const std::vector<ComparedDevice>& devices) {
   out << "<h2>Devices</h2>\n<div class=\"wide\"><table>\n"
       << row_of({"device", "name", "cases", "wrong", "other bits", "first wrong op"}, "th");
@@ -96,7 +89,7 @@ void write_worst(std::ostream& out, const std::vector<ComparedDevice>& devices,
   for (const auto& [device, one] : worst_cases(devices)) {
     const bool wrong = !one->failure.empty();
     out << "<tr>" << cell(device->selector) << cell(one->name)
-        << cell(in_short(one->error.worst()), wrong ? "n bad" : "n")
+        << cell(short_number(one->error.worst()), wrong ? "n bad" : "n")
         << cell(wrong ? one->failure : "within") << "<td><code>"
         << escaped_markup(repeat_command(*one, *device, options)) << "</code></td></tr>\n";
   }

@@ -1,7 +1,6 @@
 #include "compare_models.hpp"
 
 #include <iostream>
-#include <sstream>
 
 #include "clmx/devices/error.hpp"
 #include "compare_model.hpp"
@@ -55,13 +54,6 @@ std::vector<ModelOnDevice> compared(const CommonOptions& common, const ModelFile
   return all;
 }
 
-std::string in_short(double value) {
-  std::ostringstream text;
-  text.precision(3);
-  text << value;
-  return text.str();
-}
-
 double worst_of(const ComparedModel& model) {
   double worst = 0;
   for (const ComparedPart& part : model.parts) worst = std::max(worst, part.worst);
@@ -71,7 +63,7 @@ double worst_of(const ComparedModel& model) {
 void print_parts(const ModelOnDevice& one) {
   std::vector<Row> rows{{one.device.info().selector, "WORST OP", "SO FAR"}};
   for (const ComparedPart& part : one.result.parts)
-    rows.push_back({part.path, in_short(part.worst), in_short(part.accumulated)});
+    rows.push_back({part.path, short_number(part.worst), short_number(part.accumulated)});
   print_table(rows);
 }
 
@@ -93,10 +85,10 @@ void print_lines(const std::vector<ModelOnDevice>& all, bool parts) {
                          "WORST OP", "AT THE END"}};
   for (const auto& [device, result] : all) {
     rows.push_back({device.info().selector, std::to_string(result.positions),
-                    in_short(result.kl_mean()), in_short(result.kl_max),
+                    short_number(result.kl_mean()), short_number(result.kl_max),
                     join(result.same_top1, '/', result.positions),
-                    in_short(100 * result.perplexity_change()) + " %", in_short(worst_of(result)),
-                    in_short(result.parts.back().accumulated)});
+                    short_number(100 * result.perplexity_change()) + " %",
+                    short_number(worst_of(result)), short_number(result.parts.back().accumulated)});
   }
   print_table(rows);
   for (const ModelOnDevice& one : all) print_findings(one);

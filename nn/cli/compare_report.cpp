@@ -3,20 +3,12 @@
 #include <algorithm>
 #include <iostream>
 #include <set>
-#include <sstream>
 
 #include "report_file.hpp"
 #include "text_table.hpp"
 
 namespace clmx::cli {
 namespace {
-
-std::string short_number(double value) {
-  std::ostringstream text;
-  text.precision(3);
-  text << value;
-  return text.str();
-}
 
 const ComparedOp* find_op(const std::vector<ComparedOp>& ops, const std::string& name) {
   const auto found = std::ranges::find(ops, name, &ComparedOp::name);

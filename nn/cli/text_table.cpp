@@ -26,4 +26,10 @@ std::string fixed(double value, int digits) {
   return text.str();
 }
 
+std::string short_number(double value) {
+  std::ostringstream text;
+  text << std::setprecision(3) << value;
+  return text.str();
+}
+
 }  // namespace clmx::cli

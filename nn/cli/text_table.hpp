@@ -12,5 +12,7 @@ void print_table(const std::vector<Row>& rows);
 
 /// A number with so many digits after the point.
 std::string fixed(double value, int digits);
+/// Three digits that count: "0.652", "2.9e-06".
+std::string short_number(double value);
 
 }  // namespace clmx::cli

@@ -59,7 +59,7 @@ std::set<std::string> shards_by_name(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("model") && name.ends_with(".safetensors")) names.insert(name);
+    if (is_model_file(name)) names.insert(name);
   }
   if (error) throw FormatError(folder.string(), 0, error.message());
   if (names.empty()) throw FormatError(folder.string(), 0, "holds no model*.safetensors");
@@ -68,6 +68,10 @@ std::set<std::string> shards_by_name(const fs::path& folder) {
 }
 
 }  // namespace
+
+bool is_model_file(const std::string& name) {
+  return name.starts_with("model") && name.ends_with(".safetensors");
+}
 
 std::string read_text_if(const fs::path& path) {
   constexpr std::size_t limit = 64U << 20U;

@@ -50,6 +50,9 @@ class FolderCheckpoint final : public Checkpoint {
   std::map<std::string, Place> tensors_;
 };
 
+/// Whether a folder's file of that name holds tensors of its model: model*.safetensors.
+bool is_model_file(const std::string& name);
+
 /// The whole of a small text file; empty when there is none. Throws FormatError when it is larger
 /// than 64 MiB.
 std::string read_text_if(const std::filesystem::path& path);

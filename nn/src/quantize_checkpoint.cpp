@@ -38,8 +38,7 @@ bool is_checkpoint(const fs::path& folder) {
   bool tensors = false;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!is_checkpoint_file(entry)) return false;
-    const std::string name = entry.path().filename().string();
-    tensors = tensors || (name.starts_with("model") && name.ends_with(".safetensors"));
+    tensors = tensors || is_model_file(entry.path().filename().string());
   }
   return tensors && fs::exists(folder / "config.json");
 }

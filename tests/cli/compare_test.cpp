@@ -17,10 +17,12 @@ using testing::HasSubstr;
 
 constexpr int ok = 0, usage = 2, bad_file = 4, gate = 6;
 
-std::string all_selectors() {
+std::string all_selectors(bool emulated_too = true) {
   std::string all;
-  for (const Device& device : test_devices())
+  for (const Device& device : test_devices()) {
+    if (!emulated_too && device.info().device_class == DeviceClass::emulated) continue;
     all += (all.empty() ? "" : ",") + device.info().selector;
+  }
   return all;
 }
 
@@ -242,11 +244,7 @@ TEST_F(FingerprintCommand, IsTheSameOnEveryDeviceAndChangesWithTheKernels) {
 TEST_F(FingerprintCommand, OfTheRealModelIsThePublishedOne) {
   const auto model = real_model();
   if (!model) GTEST_SKIP() << "the model is not there: set CLMX_MODEL or run ./demo";
-  std::string devices;
-  for (const Device& device : test_devices()) {
-    if (device.info().device_class == DeviceClass::emulated) continue;
-    devices += (devices.empty() ? "" : ",") + device.info().selector;
-  }
+  const std::string devices = all_selectors(false);
   if (devices.empty()) GTEST_SKIP() << "only emulated devices";
   const Ended ended = program_.run({"fingerprint", "-d", devices, "--model", model->string()});
   EXPECT_EQ(ended.status, ok) << ended.out << ended.err;

@@ -75,10 +75,10 @@ std::string Fingerprint::value() const {
 }
 
 Fingerprint fingerprint_of(const ModelFile& file, LanguageModel& model, StreamOrDevice s) {
+  const Tokenizer tokenizer = file.tokenizer();
   Fingerprint result;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    const auto tokens = file.tokenizer().encode(prompts.at(i));
-    PromptSteps(model, s.resolve(), i, result).run(tokens);
+    PromptSteps(model, s.resolve(), i, result).run(tokenizer.encode(prompts.at(i)));
   }
   return result;
 }
