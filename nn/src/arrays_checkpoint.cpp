@@ -1,7 +1,6 @@
 #include "arrays_checkpoint.hpp"
 
 #include "clmx/devices/error.hpp"
-#include "inner_names.hpp"
 #include "stored_weight.hpp"
 
 namespace clmx {
@@ -11,7 +10,8 @@ ArraysCheckpoint::ArraysCheckpoint(const std::vector<NamedArray>& arrays) {
     if (!arrays_.emplace(name, value).second)
       throw FormatError(where(), 0, "two tensors are named " + name);
   }
-  for (const auto& [name, plain] : inner_names(names(), where())) {
+  inner_ = InnerNames(names());
+  for (const auto& [name, plain] : inner_.renamed()) {
     auto node = arrays_.extract(name);
     node.key() = plain;
     arrays_.insert(std::move(node));
@@ -25,7 +25,7 @@ std::vector<std::string> ArraysCheckpoint::names() const {
 }
 
 Array ArraysCheckpoint::array(const std::string& name) const {
-  const auto found = arrays_.find(name);
+  const auto found = arrays_.find(listed_as(name));
   if (found == arrays_.end()) throw FormatError(where(), 0, "tensor " + name + " is missing");
   return found->second;
 }

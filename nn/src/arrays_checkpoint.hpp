@@ -4,6 +4,7 @@
 
 #include "clmx/nn/checkpoint.hpp"
 #include "clmx/nn/module.hpp"
+#include "inner_names.hpp"
 
 namespace clmx {
 
@@ -15,13 +16,15 @@ class ArraysCheckpoint final : public Checkpoint {
 
   std::string where() const override { return "given arrays"; }
   std::vector<std::string> names() const override;
-  bool has(const std::string& name) const override { return arrays_.contains(name); }
+  bool has(const std::string& name) const override { return arrays_.contains(listed_as(name)); }
+  std::string listed_as(const std::string& name) const override { return inner_.plain(name); }
   Array array(const std::string& name) const override;
   std::optional<QuantizedWeight> quantized(const std::string& path,
                                            std::int64_t in_features) const override;
 
  private:
   std::map<std::string, Array> arrays_;
+  InnerNames inner_;
 };
 
 }  // namespace clmx

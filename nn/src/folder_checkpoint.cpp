@@ -6,7 +6,6 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/module.hpp"
-#include "inner_names.hpp"
 #include "stored_weight.hpp"
 #include "strict_json.hpp"
 
@@ -122,7 +121,8 @@ void FolderCheckpoint::add_file(const fs::path& file) {
 }
 
 void FolderCheckpoint::take_inner_names() {
-  for (const auto& [name, plain] : inner_names(names(), where())) {
+  inner_ = InnerNames(names());
+  for (const auto& [name, plain] : inner_.renamed()) {
     auto node = tensors_.extract(name);
     node.key() = plain;
     tensors_.insert(std::move(node));
@@ -136,7 +136,7 @@ std::vector<std::string> FolderCheckpoint::names() const {
 }
 
 const FolderCheckpoint::Place& FolderCheckpoint::place(const std::string& name) const {
-  const auto found = tensors_.find(name);
+  const auto found = tensors_.find(listed_as(name));
   if (found == tensors_.end()) {
     throw FormatError(where(), 0, "tensor " + name + " is missing");
   }

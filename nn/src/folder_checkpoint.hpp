@@ -8,6 +8,7 @@
 #include "clmx/host/safetensors.hpp"
 #include "clmx/nn/checkpoint.hpp"
 #include "clmx/nn/config.hpp"
+#include "inner_names.hpp"
 
 namespace clmx {
 
@@ -24,7 +25,8 @@ class FolderCheckpoint final : public Checkpoint {
 
   std::string where() const override { return path_.string(); }
   std::vector<std::string> names() const override;
-  bool has(const std::string& name) const override { return tensors_.contains(name); }
+  bool has(const std::string& name) const override { return tensors_.contains(listed_as(name)); }
+  std::string listed_as(const std::string& name) const override { return inner_.plain(name); }
   Array array(const std::string& name) const override;
   std::optional<QuantizedWeight> quantized(const std::string& path,
                                            std::int64_t in_features) const override;
@@ -48,6 +50,7 @@ class FolderCheckpoint final : public Checkpoint {
   QuantizationConfig quantization_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, Place> tensors_;
+  InnerNames inner_;
 };
 
 /// Whether a folder's file of that name holds tensors of its model: model*.safetensors.

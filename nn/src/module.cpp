@@ -29,9 +29,29 @@ class Walker final : public PathVisitor {
     action_(path(), module);
     module.visit(*this);
   }
+  void slot(std::string_view name, SlotBase& slot) override {
+    if (slot.module() == nullptr) return;
+    within(name, [&] {
+      action_(path(), *slot.module());
+      // The action may have put another layer there.
+      if (Module* const now = slot.module()) now->visit(*this);
+    });
+  }
 
  private:
   const ModuleAction& action_;
+};
+
+/// Those directly below.
+class Children final : public PathVisitor {
+ public:
+  explicit Children(std::vector<NamedModule>& found) : found_(found) {}
+  void child(std::string_view name, Module& module) override {
+    found_.push_back({at(name), &module});
+  }
+
+ private:
+  std::vector<NamedModule>& found_;
 };
 
 /// Puts a layer into the slot at a path.
@@ -79,10 +99,15 @@ bool contains(std::span<const std::string> keys, const std::string& key) {
 }
 
 void require_keys(std::span<const std::string> own, std::span<const std::string> wanted,
-                  const Module& module) {
+                  const Module& module, const char* op) {
   for (const std::string& key : wanted) {
-    require(contains(own, key), "freeze", module.describe(), " has no parameter '", key, "'");
+    require(contains(own, key), op, module.describe(), " has no parameter '", key, "'");
   }
+}
+
+/// visit gives references, for loading; what only looks at them changes nothing.
+std::vector<NamedModule> every_module(const Module& root) {
+  return const_cast<Module&>(root).modules();  // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
 }  // namespace
@@ -94,10 +119,7 @@ std::string join_path(std::string_view parent, std::string_view name) {
 }
 
 void PathVisitor::child(std::string_view name, Module& module) {
-  const std::string outer = path_;
-  path_ = join_path(path_, name);
-  enter(module);
-  path_ = outer;
+  within(name, [&] { enter(module); });
 }
 
 void PathVisitor::slot(std::string_view name, SlotBase& slot) {
@@ -125,7 +147,7 @@ void Module::unfreeze_all(bool recursive) {
 void Module::freeze(std::span<const std::string> keys, bool recursive, bool strict) {
   const std::vector<Module*> modules = concerned(*this, recursive);
   for (Module* module : modules) {
-    if (strict) require_keys(module->own_keys(), keys, *module);
+    if (strict) require_keys(module->own_keys(), keys, *module, "freeze");
   }
   for (Module* module : modules) {
     for (const std::string& key : module->own_keys()) {
@@ -137,7 +159,7 @@ void Module::freeze(std::span<const std::string> keys, bool recursive, bool stri
 void Module::unfreeze(std::span<const std::string> keys, bool recursive, bool strict) {
   const std::vector<Module*> modules = concerned(*this, recursive);
   for (Module* module : modules) {
-    if (strict) require_keys(module->own_keys(), keys, *module);
+    if (strict) require_keys(module->own_keys(), keys, *module, "unfreeze");
   }
   for (Module* module : modules) {
     for (const std::string& key : keys) module->frozen_keys_.erase(key);
@@ -164,9 +186,9 @@ bool Module::frozen(std::string_view key) const {
   return always_frozen_key(key) || frozen_keys_.contains(key);
 }
 
-bool Module::frozen() {
-  const std::vector<std::string> keys = own_keys();
-  return std::ranges::all_of(keys, [&](const std::string& key) { return frozen(key); });
+void Module::take_modes(const Module& from) {
+  frozen_keys_ = from.frozen_keys_;
+  training_ = from.training_;
 }
 
 void Module::training_mode(bool on) {
@@ -177,11 +199,34 @@ void Module::walk(const ModuleAction& action) {
   Walker(action).enter(*this);
 }
 
+void Module::walk(const ConstModuleAction& action) const {
+  for (const NamedModule& each : every_module(*this)) action(each.path, *each.module);
+}
+
 Module* Module::find(std::string_view path) {
   Module* found = nullptr;
   walk([&](const std::string& at, Module& module) {
     if (at == path) found = &module;
   });
+  return found;
+}
+
+std::vector<NamedModule> Module::modules() {
+  std::vector<NamedModule> found;
+  walk([&](const std::string& path, Module& module) { found.push_back({path, &module}); });
+  return found;
+}
+
+std::vector<NamedModule> Module::children() {
+  std::vector<NamedModule> found;
+  Children visitor(found);
+  visit(visitor);
+  return found;
+}
+
+std::vector<NamedModule> Module::leaf_modules() {
+  std::vector<NamedModule> found = modules();
+  std::erase_if(found, [](const NamedModule& each) { return !each.module->children().empty(); });
   return found;
 }
 
@@ -197,9 +242,9 @@ void Module::to(StreamOrDevice s) {
   visit(copier);
 }
 
-std::string Module::description() {
+std::string Module::description() const {
   std::string text;
-  walk([&](const std::string& path, Module& module) {
+  walk([&](const std::string& path, const Module& module) {
     if (!path.empty()) text += "  " + path + ": ";
     text += module.describe() + '\n';
   });

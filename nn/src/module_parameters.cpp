@@ -4,6 +4,7 @@
 
 #include "arrays_checkpoint.hpp"
 #include "clmx/devices/error.hpp"
+#include "clmx/host/ops_basic.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "clmx/nn/checkpoint.hpp"
 #include "path_visitor.hpp"
@@ -45,25 +46,27 @@ class Loader final : public PathVisitor {
     if (!from_.has(full)) return missing(full);
     Array loaded = from_.array(full);
     require_kind(full, loaded, value);
-    used_.insert(full);
+    use(full);
     arrays_.emplace_back(&value, std::move(loaded));
   }
   void quantized(QuantizedWeight& value) override {
-    if (!from_.has(at("weight"))) return missing(at("weight"));
+    if (!from_.has(at("weight"))) return missing_weight(value);
     std::optional<QuantizedWeight> loaded = from_.quantized(path(), value.in_features());
-    if (!loaded || loaded->out_features() != value.out_features() ||
+    if (!loaded) refuse_weight(value, what_of(from_.array(at("weight"))) + " without scales");
+    if (loaded->out_features() != value.out_features() ||
         loaded->in_features() != value.in_features() || loaded->batch() != value.batch()) {
-      throw FormatError(from_.where(), 0,
-                        join("tensor ", at("weight"), " is not a quantized matrix of ",
-                             value.out_features(), " x ", value.in_features()));
+      refuse_weight(value, what_of(*loaded));
     }
-    each_part(*loaded, [&](const char* name, const Array&) { used_.insert(at(name)); });
+    each_part(*loaded, [&](const char* name, const Array&) { use(at(name)); });
+    // The file's mode holds; in the same mode a scale for all is a part like the others.
+    const bool same_mode = loaded->params().mode == value.params().mode;
+    if (same_mode && value.global_scale() && !loaded->global_scale()) missing(at("global_scale"));
     weights_.emplace_back(&value, std::move(*loaded));
   }
   void extra(std::string_view name, std::optional<Array>& value) override {
     const std::string full = at(name);
     if (!from_.has(full)) return;
-    used_.insert(full);
+    use(full);
     extras_.emplace_back(&value, from_.array(full));
   }
   LoadReport report() const {
@@ -85,11 +88,31 @@ class Loader final : public PathVisitor {
     const bool same_kind =
         is_float(value.dtype()) ? is_float(loaded.dtype()) : loaded.dtype() == value.dtype();
     if (loaded.shape() == value.shape() && same_kind) return;
-    throw FormatError(from_.where(), 0,
-                      join("tensor ", name, " is ", loaded.dtype(), ' ', loaded.shape(),
-                           ", the model expects ", value.dtype(), ' ', value.shape()));
+    throw FormatError(
+        from_.where(), 0,
+        join("tensor ", name, " is ", what_of(loaded), ", the model expects ", what_of(value)));
+  }
+  void missing_weight(const QuantizedWeight& value) {
+    for (const char* part : {"scales", "biases", "global_scale"}) {
+      if (!from_.has(at(part))) continue;
+      throw FormatError(from_.where(), 0,
+                        join("tensor ", at(part), " comes without ", at("weight"),
+                             ": the parts of a quantized weight come together"));
+    }
+    each_part(value, [&](const char* name, const Array&) { missing(at(name)); });
+  }
+  [[noreturn]] void refuse_weight(const QuantizedWeight& wanted, const std::string& given) const {
+    throw FormatError(
+        from_.where(), 0,
+        join("tensor ", at("weight"), " is ", given, ", the model expects ", what_of(wanted)));
+  }
+  static std::string what_of(const Array& array) { return join(array.dtype(), ' ', array.shape()); }
+  static std::string what_of(const QuantizedWeight& weight) {
+    const std::string stack = weight.batch().rank() == 0 ? "" : join(weight.batch(), " times ");
+    return join("quantized, ", stack, weight.out_features(), " x ", weight.in_features());
   }
   void missing(const std::string& name) { missing_.push_back(name); }
+  void use(const std::string& name) { used_.insert(from_.listed_as(name)); }
   const Checkpoint& from_;
   std::set<std::string> used_;
   std::vector<std::string> missing_;
@@ -109,11 +132,36 @@ void require_all_stored(Module& root, std::string_view op) {
   });
 }
 
-std::vector<NamedArray> listed(Module& root, bool only_trainable) {
+std::vector<NamedArray> listed(const Module& root, bool only_trainable) {
   std::vector<NamedArray> found;
-  Lister(found, only_trainable).enter(root);
+  // visit gives references, for loading; a lister only looks at them.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
+  Lister(found, only_trainable).enter(const_cast<Module&>(root));
   return found;
 }
+
+/// Every float parameter in a dtype; a quantized weight's codes and its global scale stay.
+class Caster final : public PathVisitor {
+ public:
+  Caster(DType dtype, Stream stream) : dtype_(dtype), stream_(std::move(stream)) {}
+  void parameter(std::string_view name, Array& value) override { add(name, value); }
+  void quantized(QuantizedWeight& value) override {
+    each_part(value, [&](std::string_view name, const Array& part) {
+      if (name == "global_scale") return found_.push_back({at(name), part});  // f32 by definition
+      add(name, part);
+    });
+  }
+  const std::vector<NamedArray>& found() const { return found_; }
+
+ private:
+  void add(std::string_view name, const Array& value) {
+    const bool casts = is_float(value.dtype()) && value.dtype() != dtype_;
+    found_.push_back({at(name), casts ? cast(value, dtype_, stream_) : value});
+  }
+  DType dtype_;
+  Stream stream_;
+  std::vector<NamedArray> found_;
+};
 
 }  // namespace
 
@@ -130,11 +178,11 @@ void enforce(const LoadReport& report, Strictness strictness, const std::string&
   }
 }
 
-std::vector<NamedArray> Module::parameters() {
+std::vector<NamedArray> Module::parameters() const {
   return listed(*this, false);
 }
 
-std::vector<NamedArray> Module::trainable_parameters() {
+std::vector<NamedArray> Module::trainable_parameters() const {
   return listed(*this, true);
 }
 
@@ -155,6 +203,21 @@ LoadReport Module::load_weights(const std::filesystem::path& from, Strictness st
 
 LoadReport Module::load_weights(const std::vector<NamedArray>& from, Strictness strictness) {
   return load_weights(ArraysCheckpoint(from), strictness);
+}
+
+void Module::apply(const ParameterMap& map) {
+  require_all_stored(*this, "apply");
+  std::vector<NamedArray> mapped = parameters();
+  for (NamedArray& each : mapped) each.value = map(each.name, each.value);
+  load_weights(mapped);
+}
+
+void Module::set_dtype(DType dtype, StreamOrDevice s) {
+  require(is_float(dtype), "set_dtype", "dtype must be a float one, not ", dtype);
+  require_all_stored(*this, "set_dtype");
+  Caster caster(dtype, s.resolve());
+  visit(caster);
+  load_weights(caster.found());
 }
 
 void Module::save_weights(const std::filesystem::path& file) {

@@ -17,6 +17,14 @@ class PathVisitor : public Visitor {
  protected:
   /// Called for each child, its path set. To go on below it: module.visit(*this).
   virtual void enter(Module& module) { module.visit(*this); }
+  /// Does something with the path of a child.
+  template <class Action>
+  void within(std::string_view name, Action action) {
+    const std::string outer = path_;
+    path_ = at(name);
+    action();
+    path_ = outer;
+  }
   std::string at(std::string_view name) const { return join_path(path_, name); }
   const std::string& path() const { return path_; }
 

@@ -20,6 +20,7 @@ class Converter final : public PathVisitor {
     if (made == nullptr) return PathVisitor::child(name, *slot.module());
     require(slot.accepts(made.get()), op_, "layer ", path, ": its slot does not take ",
             made->describe());
+    made->take_modes(*slot.module());
     replacements_.emplace_back(&slot, std::move(made));
   }
   void child(std::string_view name, Module& module) override {
@@ -27,6 +28,12 @@ class Converter final : public PathVisitor {
     require(converted(path, module) == nullptr, op_, "layer ", path,
             " cannot be replaced: it is not in a slot");
     PathVisitor::child(name, module);
+  }
+  void root(Module& module) {
+    require(converted("", module) == nullptr, op_, module.describe(),
+            " is the model itself and cannot be put in its own place: take the result of ",
+            "quantize(layer), to_quantized or to_dense");
+    module.visit(*this);
   }
   int replace_all() {
     for (auto& [slot, layer] : replacements_) slot->replace(std::move(layer));
@@ -38,6 +45,7 @@ class Converter final : public PathVisitor {
     try {
       return conversion_(path, layer);
     } catch (const ArgumentError& error) {
+      if (path.empty()) throw;
       throw ArgumentError(join("[", op_, "] layer ", path, ": ", error.what()));
     }
   }
@@ -49,14 +57,8 @@ class Converter final : public PathVisitor {
 
 int convert(Module& root, const char* op, const Conversion& conversion) {
   Converter converter(op, conversion);
-  root.visit(converter);
+  converter.root(root);
   return converter.replace_all();
-}
-
-bool is_leaf(Module& layer) {
-  int modules = 0;
-  layer.walk([&](const std::string&, Module&) { ++modules; });
-  return modules == 1;
 }
 
 std::optional<QuantizationParams> chosen(const QuantizeChoice& choice,
@@ -72,7 +74,7 @@ int quantize(Module& root, const QuantizationParams& params, const QuantizePredi
   return convert(root, "quantize", [&](const std::string& path, Module& layer) {
     const auto* const quantizable = dynamic_cast<const Quantizable*>(&layer);
     const bool quantized = dynamic_cast<const Quantized*>(&layer) != nullptr;
-    if (quantized || !is_leaf(layer)) return std::unique_ptr<Module>();
+    if (quantized || !layer.children().empty()) return std::unique_ptr<Module>();
     const auto wanted =
         predicate ? chosen(predicate(path, layer), params) : chosen(quantizable != nullptr, params);
     if (!wanted) return std::unique_ptr<Module>();
@@ -83,6 +85,26 @@ int quantize(Module& root, const QuantizationParams& params, const QuantizePredi
 
 int quantize(Module& root, const QuantizationParams& params, StreamOrDevice s) {
   return quantize(root, params, QuantizePredicate{}, s);
+}
+
+int quantize(Module& root, std::optional<int> group_size, std::optional<int> bits, ModeOrName mode,
+             const QuantizePredicate& predicate, StreamOrDevice s) {
+  return quantize(root, {mode.resolve("quantize"), group_size, bits}, predicate, s);
+}
+
+std::unique_ptr<Module> quantized_copy(const Module& layer, const QuantizationParams& params,
+                                       StreamOrDevice s) {
+  if (const auto* const quantizable = dynamic_cast<const Quantizable*>(&layer)) {
+    std::unique_ptr<Module> made = quantizable->to_quantized(params, s);
+    made->take_modes(layer);
+    return made;
+  }
+  std::unique_ptr<Module> copy = layer.clone();
+  const bool quantized = dynamic_cast<const Quantized*>(&layer) != nullptr;
+  require(quantized || !copy->children().empty(), "quantize", layer.describe(),
+          " has no quantized form");
+  if (!quantized) quantize(*copy, params, s);
+  return copy;
 }
 
 int dequantize(Module& root, std::optional<DType> dtype, StreamOrDevice s) {

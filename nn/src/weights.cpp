@@ -11,7 +11,7 @@ Array Weights::dense(const std::string& name, const Shape& shape) {
                       join("tensor ", name, " is ", array.dtype(), ' ', array.shape(),
                            ", the model expects floats ", shape));
   }
-  used_.insert(name);
+  used_.insert(from_.listed_as(name));
   return array;
 }
 
@@ -30,7 +30,7 @@ std::optional<QuantizedWeight> Weights::quantized(const std::string& path, std::
                            ", the model expects one of ", rows, " x ", columns));
   }
   for (const char* part : {".weight", ".scales", ".biases", ".global_scale"})
-    used_.insert(path + part);
+    used_.insert(from_.listed_as(path + part));
   return weight;
 }
 

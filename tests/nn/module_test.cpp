@@ -2,57 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <map>
-#include <memory>
-
+#include "block.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
-#include "clmx/host/safetensors.hpp"
-#include "clmx/nn/activations.hpp"
-#include "clmx/nn/checkpoint.hpp"
-#include "clmx/nn/embedding.hpp"
-#include "clmx/nn/linear.hpp"
-#include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
-#include "clmx/nn/sequential.hpp"
-#include "support/temp_folder.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
 namespace {
-
-/// Two layers and a norm, as a model holds them.
-class Block final : public Module {
- public:
-  Block() : norm(Array::from(std::vector<float>(64, 1.0f), Shape{64}), 1e-5f) {}
-  void visit(Visitor& v) override {
-    v.slot("embed", embed);
-    v.slot("proj", proj);
-    v.child("norm", norm);
-  }
-  std::unique_ptr<Module> clone() const override { return std::make_unique<Block>(*this); }
-  std::string describe() const override { return "Block"; }
-  Slot<EmbeddingLayer> embed{std::make_unique<Embedding>(Embedding::random(10, 64, 1))};
-  Slot<LinearLayer> proj{std::make_unique<Linear>(Linear::random(64, 32, 2))};
-  RMSNorm norm;
-};
-
-std::unique_ptr<Linear> linear(std::int64_t in, std::int64_t out, std::uint64_t seed) {
-  return std::make_unique<Linear>(Linear::random(in, out, seed));
-}
-
-std::vector<std::byte> bytes_of(const Array& array) {
-  std::vector<std::byte> bytes(array.bytes());
-  array.read(bytes);
-  return bytes;
-}
-
-std::vector<std::string> names(const std::vector<NamedArray>& arrays) {
-  std::vector<std::string> result;
-  for (const NamedArray& array : arrays) result.push_back(array.name);
-  return result;
-}
 
 TEST(Module, ParametersCarryTheirPaths) {
   Block block;
@@ -85,164 +42,6 @@ TEST(Module, AKeyCanBeGivenAsItIsSpelled) {
   EXPECT_THROW(block.freeze({"bias"}, true, true), ArgumentError);  // the norm has none
 }
 
-TEST(Module, QuantizedLayersStayFrozen) {
-  Block block;
-  quantize(block, {}, test_devices().front());
-  block.unfreeze();
-  EXPECT_EQ(names(block.trainable_parameters()), (std::vector<std::string>{"norm.weight"}));
-}
-
-TEST(Module, QuantizeReplacesLayersAndKeepsTheirNames) {
-  Block block;
-  EXPECT_EQ(quantize(block, {}, test_devices().front()), 2);
-  EXPECT_EQ(names(block.parameters()),
-            (std::vector<std::string>{"embed.weight", "embed.scales", "embed.biases", "proj.weight",
-                                      "proj.scales", "proj.biases", "proj.bias", "norm.weight"}));
-  EXPECT_EQ(quantize(block, {}, test_devices().front()), 0);
-}
-
-TEST(Module, QuantizePredicateChoosesLayersAndParameters) {
-  Block block;
-  const QuantizePredicate predicate = [](std::string_view path, const Module&) -> QuantizeChoice {
-    if (path == "proj") return QuantizationParams{.group_size = 32, .bits = 8};
-    return path == "embed";
-  };
-  EXPECT_EQ(quantize(block, {.group_size = 32, .bits = 2}, predicate, test_devices().front()), 2);
-  const auto& proj = dynamic_cast<const QuantizedLinear&>(*block.proj);
-  EXPECT_EQ(proj.bits(), 8);
-  EXPECT_EQ(proj.weight().packed().shape(), (Shape{32, 16}));
-  EXPECT_EQ(dynamic_cast<const QuantizedEmbedding&>(*block.embed).bits(), 2);
-}
-
-TEST(Module, AChoiceInheritsNothingFromTheCall) {
-  Block block;
-  const QuantizePredicate predicate = [](std::string_view path, const Module&) -> QuantizeChoice {
-    if (path == "proj") return QuantizationParams{.bits = 8};
-    return false;
-  };
-  EXPECT_EQ(quantize(block, 32, 4, "mxfp4", predicate, test_devices().front()), 1);
-  const auto& proj = dynamic_cast<const QuantizedLinear&>(*block.proj);
-  EXPECT_EQ(proj.mode(), QuantizationMode::affine);
-  EXPECT_EQ(proj.group_size(), 64);
-}
-
-TEST(Module, QuantizeRefusesAChosenLayerWithoutAQuantizedForm) {
-  Block block;
-  const QuantizePredicate all = [](std::string_view, const Module&) { return true; };
-  try {
-    quantize(block, {}, all, test_devices().front());
-    FAIL();
-  } catch (const ArgumentError& error) {
-    EXPECT_NE(std::string(error.what()).find("layer norm: "), std::string::npos) << error.what();
-  }
-  EXPECT_EQ(names(block.parameters()).size(), 4U);  // nothing was changed
-}
-
-TEST(Module, QuantizeNamesTheLayerWhoseWidthDoesNotDivide) {
-  Block block;
-  block.proj = Slot<LinearLayer>(linear(33, 4, 1));
-  try {
-    quantize(block, {}, test_devices().front());
-    FAIL();
-  } catch (const ArgumentError& error) {
-    EXPECT_NE(std::string(error.what()).find("layer proj: "), std::string::npos) << error.what();
-  }
-  EXPECT_TRUE(dynamic_cast<const Embedding*>(&*block.embed));  // though it came before
-}
-
-TEST(Module, LoadWeightsReplacesParameters) {
-  Block block, other;
-  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
-  block.load_weights(other.parameters());
-  EXPECT_EQ(block.parameters()[1].value.to_vector<float>(),
-            other.parameters()[1].value.to_vector<float>());
-}
-
-TEST(Module, LoadWeightsReportsWhatIsMissingOrNotUsed) {
-  Block block;
-  std::vector<NamedArray> tensors = block.parameters();
-  tensors.pop_back();
-  tensors.push_back({"extra", Array(1.0f)});
-  EXPECT_THROW(block.load_weights(tensors), FormatError);
-  EXPECT_THROW(block.load_weights(tensors, Strictness::ignore_unexpected), FormatError);
-  const LoadReport report = block.load_weights(tensors, Strictness::lenient);
-  EXPECT_EQ(report.missing, (std::vector<std::string>{"norm.weight"}));
-  EXPECT_EQ(report.unexpected, (std::vector<std::string>{"extra"}));
-}
-
-TEST(Module, LoadWeightsRefusesAnotherShape) {
-  Block block;
-  std::vector<NamedArray> tensors = block.parameters();
-  tensors.back().value = Array::from(std::vector<float>(63), Shape{63});
-  EXPECT_THROW(block.load_weights(tensors, Strictness::lenient), FormatError);
-}
-
-TEST(Module, LoadWeightsTakesAnyFloatsForFloatsAndNothingElse) {
-  Block block;
-  block.load_weights({{"norm.weight", Array::from(std::vector<float>(64), Shape{64})}},
-                     Strictness::lenient);
-  EXPECT_EQ(block.norm.weight().to_vector<float>(), std::vector<float>(64));
-  const Array half = cast(block.norm.weight(), DType::f16);
-  block.load_weights({{"norm.weight", half}}, Strictness::lenient);
-  EXPECT_EQ(block.norm.weight().dtype(), DType::f16);
-  const Array integers = Array::from(std::vector<std::int32_t>(64), Shape{64});
-  EXPECT_THROW(block.load_weights({{"norm.weight", integers}}, Strictness::lenient), FormatError);
-}
-
-TEST(Module, LoadWeightsTakesTheTensorsOfQuantizedLayers) {
-  Block block, other;
-  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
-  const Device device = test_devices().front();
-  for (const auto mode : {QuantizationMode::affine, QuantizationMode::mxfp4}) {
-    Block from = other, to = block;
-    quantize(from, {mode}, device);
-    quantize(to, {mode}, device);
-    std::vector<NamedArray> parts = from.parameters();
-    for (NamedArray& part : parts)  // as mlx-rs writes it
-      if (part.name == "proj.bias") part.name = "proj.inner.bias";
-    EXPECT_TRUE(to.load_weights(parts).unexpected.empty());
-    const auto loaded = to.parameters();
-    for (std::size_t i = 0; i < loaded.size(); ++i)
-      EXPECT_EQ(bytes_of(loaded[i].value), bytes_of(from.parameters()[i].value)) << mode;
-  }
-}
-
-// The first lines of docs/layers.md.
-TEST(Module, APredicateGivesLayersOfASequentialTheirParameters) {
-  const Device device = test_devices().front();
-  Sequential model(Linear::random(128, 256, /*seed=*/1), GELU(),
-                   Linear::random(256, 10, /*seed=*/2));
-  Sequential mixed = model;
-  EXPECT_EQ(quantize(model, 64, 4, "affine", {}, device), 2);
-  const int count = quantize(
-      mixed, 64, 4, "affine",
-      [](std::string_view path, const Module& layer) -> QuantizeChoice {
-        if (path == "layers.0") return QuantizationParams{QuantizationMode::mxfp4};
-        return dynamic_cast<const Linear*>(&layer) != nullptr;
-      },
-      device);
-  EXPECT_EQ(count, 2);
-  EXPECT_EQ(dynamic_cast<const QuantizedLinear&>(mixed[0]).mode(), QuantizationMode::mxfp4);
-  EXPECT_EQ(dynamic_cast<const QuantizedLinear&>(mixed[2]).bits(), 4);
-}
-
-TEST(Module, LoadWeightsRefusesTwoArraysOfOneName) {
-  Block block;
-  std::vector<NamedArray> tensors = block.parameters();
-  tensors.push_back(tensors.back());
-  EXPECT_THROW(block.load_weights(tensors), FormatError);
-}
-
-TEST(Module, ALoadThatFailsChangesNothing) {
-  Block block, other;
-  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
-  std::vector<NamedArray> tensors = other.parameters();
-  tensors.back().value = Array::from(std::vector<float>(63), Shape{63});
-  const std::vector<float> before = block.parameters()[1].value.to_vector<float>();
-  EXPECT_THROW(block.load_weights(tensors, Strictness::lenient), FormatError);
-  EXPECT_EQ(block.parameters()[1].value.to_vector<float>(), before);
-}
-
 TEST(Module, FreezingByKeyReachesEveryLayerThatHasIt) {
   Block block;
   const std::vector<std::string> bias{"bias"}, odd{"bias", "scale"};
@@ -254,7 +53,7 @@ TEST(Module, FreezingByKeyReachesEveryLayerThatHasIt) {
   EXPECT_EQ(names(block.trainable_parameters()),
             (std::vector<std::string>{"embed.weight", "proj.weight", "norm.weight"}));
   EXPECT_TRUE(block.proj->frozen("bias"));
-  EXPECT_FALSE(block.proj->frozen());
+  EXPECT_FALSE(block.proj->all_frozen());
   EXPECT_THROW(block.freeze(odd, true, true), ArgumentError);
   EXPECT_EQ(block.trainable_parameters().size(), 3U);
 }
@@ -302,47 +101,6 @@ TEST(Module, DescribesItselfLineByLine) {
             "  norm: RMSNorm(dims=64, eps=1e-05)\n");
 }
 
-TEST(Module, SavedWeightsLoadAgain) {
-  const TempFolder folder;
-  const Device device = test_devices().front();
-  for (const auto mode : {QuantizationMode::affine, QuantizationMode::mxfp4}) {
-    Block block, other;
-    other.proj = Slot<LinearLayer>(linear(64, 32, 99));
-    quantize(block, {mode}, device);
-    quantize(other, {mode}, device);
-    other.save_weights(folder / "weights.safetensors");
-    block.load_weights(folder / "weights.safetensors");
-    const auto got = block.parameters(), wanted = other.parameters();
-    ASSERT_EQ(names(got), names(wanted));
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      EXPECT_EQ(bytes_of(got[i].value), bytes_of(wanted[i].value)) << got[i].name;
-    }
-  }
-}
-
-TEST(Module, LoadsTheNamesOfMlxRs) {
-  const TempFolder folder;
-  const Device device = test_devices().front();
-  Block block, other;
-  other.proj = Slot<LinearLayer>(linear(64, 32, 99));
-  quantize(block, {}, device);
-  quantize(other, {}, device);
-  std::map<std::string, Array> renamed;
-  for (const NamedArray& parameter : other.parameters()) {
-    std::string name = parameter.name;
-    for (const std::string layer : {"embed.", "proj."}) {
-      for (const char* part : {"weight", "bias"}) {
-        if (name == layer + part) name = layer + "inner." + part;
-      }
-    }
-    renamed.emplace(name, parameter.value);
-  }
-  ASSERT_TRUE(renamed.contains("proj.inner.bias"));
-  save_safetensors(folder / "weights.safetensors", renamed);
-  block.load_weights(folder / "weights.safetensors");
-  EXPECT_EQ(bytes_of(block.parameters()[3].value), bytes_of(other.parameters()[3].value));
-}
-
 TEST(Module, MovesToADevice) {
   Block block;
   quantize(block, {}, test_devices().front());
@@ -354,6 +112,115 @@ TEST(Slot, RefusesALayerOfAnotherKind) {
   EXPECT_THROW(block.proj.replace(std::make_unique<Embedding>(Embedding::random(2, 64, 1))),
                ArgumentError);
   EXPECT_EQ(block.proj->out_features(), 32);
+}
+
+TEST(Module, AWalkGoesOnBelowALayerThatItsActionHasPutThere) {
+  Block block;
+  std::vector<std::string> seen;
+  block.walk([&](const std::string& path, Module& module) {
+    seen.push_back(path);
+    if (path == "proj") block.replace("proj", linear(64, 7, 3));
+    if (path.empty()) static_cast<Block&>(module).embed = Slot<EmbeddingLayer>();
+  });
+  EXPECT_EQ(seen, (std::vector<std::string>{"", "proj", "norm"}));
+  EXPECT_EQ(block.proj->out_features(), 7);
+}
+
+/// A layer that holds whatever is put into it.
+class Box final : public Module {
+ public:
+  explicit Box(std::unique_ptr<Module> content) : layer(std::move(content)) {}
+  void visit(Visitor& v) override { v.slot("layer", layer); }
+  std::unique_ptr<Module> clone() const override { return std::make_unique<Box>(*this); }
+  std::string describe() const override { return "Box"; }
+  Slot<Module> layer;
+};
+
+TEST(Module, WhatAWalkHasPutInPlaceIsWalkedOver) {
+  Box box(linear(64, 7, 3));
+  std::vector<std::string> seen;
+  box.walk([&](const std::string& path, Module&) {
+    seen.push_back(path);
+    if (path == "layer") box.replace(path, std::make_unique<Block>());
+  });
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"", "layer", "layer.embed", "layer.proj", "layer.norm"}));
+}
+
+TEST(Module, ListsModulesChildrenAndLeaves) {
+  Box box(std::make_unique<Block>());
+  const auto paths = [](const std::vector<NamedModule>& modules) {
+    std::vector<std::string> result;
+    for (const NamedModule& each : modules) result.push_back(each.path);
+    return result;
+  };
+  EXPECT_EQ(paths(box.modules()),
+            (std::vector<std::string>{"", "layer", "layer.embed", "layer.proj", "layer.norm"}));
+  EXPECT_EQ(paths(box.children()), (std::vector<std::string>{"layer"}));
+  EXPECT_EQ(paths(box.leaf_modules()),
+            (std::vector<std::string>{"layer.embed", "layer.proj", "layer.norm"}));
+}
+
+TEST(Module, AConstModelCanBeLookedAt) {
+  const Block block;
+  EXPECT_EQ(block.num_parameters(), 4U);
+  EXPECT_FALSE(block.description().empty());
+  int modules = 0;
+  block.walk([&](const std::string&, const Module&) { ++modules; });
+  EXPECT_EQ(modules, 4);
+}
+
+TEST(Module, TellsWhetherAllOrAnyIsFrozen) {
+  Block block;
+  EXPECT_FALSE(block.any_frozen());
+  block.proj->freeze("bias");
+  EXPECT_TRUE(block.any_frozen());
+  EXPECT_FALSE(block.all_frozen());
+  block.freeze();
+  EXPECT_TRUE(block.all_frozen());
+  block.embed->unfreeze();
+  EXPECT_FALSE(block.all_frozen());
+}
+
+TEST(Module, StrictErrorsNameTheCall) {
+  Block block;
+  const auto refusal = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_TRUE(refusal([&] { block.freeze("odd", true, true); }).starts_with("[freeze]"));
+  EXPECT_TRUE(refusal([&] { block.unfreeze("odd", true, true); }).starts_with("[unfreeze]"));
+}
+
+TEST(Module, AppliesAMapToEveryParameter) {
+  Block block;
+  const Device device = test_devices().front();
+  quantize(block, 32, 8, "affine", {}, device);
+  const std::vector<std::byte> before = bytes_of(block.parameters()[3].value);
+  block.apply([&](const std::string& name, const Array& value) {
+    return name == "norm.weight" ? multiply(value, value, device) : value;
+  });
+  EXPECT_EQ(bytes_of(block.parameters()[3].value), before);
+  EXPECT_THROW(block.apply([](const std::string&, const Array&) { return Array(1.0f); }),
+               FormatError);
+}
+
+TEST(Module, IsCastToADType) {
+  const Device device = test_devices().front();
+  for (const auto mode : {QuantizationMode::affine, QuantizationMode::mxfp4}) {
+    Block block;
+    quantize(block, {mode}, device);
+    block.set_dtype(DType::bf16, device);
+    for (const NamedArray& each : block.parameters()) {
+      if (is_float(each.value.dtype())) EXPECT_EQ(each.value.dtype(), DType::bf16) << each.name;
+    }
+    EXPECT_EQ(dynamic_cast<const QuantizedLinear&>(*block.proj).mode(), mode);
+    EXPECT_THROW(block.set_dtype(DType::i32, device), ArgumentError);
+  }
 }
 
 }  // namespace

@@ -22,6 +22,8 @@ class Checkpoint {
   /// `<path>.weight`.
   virtual std::vector<std::string> names() const = 0;
   virtual bool has(const std::string& name) const = 0;
+  /// The name that names() has for a tensor: another one where the file's own was read as MLX's.
+  virtual std::string listed_as(const std::string& name) const { return name; }
   /// A dense tensor. Throws FormatError when there is none or it is quantized.
   virtual Array array(const std::string& name) const = 0;
   /// The quantized matrix at path, whose width the model knows to be in_features; absent when the
@@ -33,7 +35,8 @@ class Checkpoint {
 
 /// The tensors of an MLX folder (one file or shards; config.json, when there is one, says how
 /// they are quantized, else their shapes do) or of one .safetensors file. Names as mlx-rs writes
-/// them, `<path>.inner.weight` and `<path>.inner.bias` of a path with scales, read as MLX's.
+/// them, `<path>.inner.weight` and `<path>.inner.bias` of a path with scales, are listed and read
+/// as MLX's, unless the file has these too; they can be asked for by their own as well.
 /// Throws FormatError.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& path);
 

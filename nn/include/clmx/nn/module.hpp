@@ -79,8 +79,18 @@ struct LoadReport {
 /// Throws FormatError naming the first odd tensor when the report is worse than allowed.
 void enforce(const LoadReport& report, Strictness strictness, const std::string& file);
 
+/// A module and its path from the root, whose own path is empty.
+struct NamedModule {
+  std::string path;
+  Module* module;
+};
+
 /// What walk calls for each module.
 using ModuleAction = std::function<void(const std::string& path, Module& module)>;
+using ConstModuleAction = std::function<void(const std::string& path, const Module& module)>;
+
+/// What apply puts in the place of a parameter.
+using ParameterMap = std::function<Array(const std::string& name, const Array& value)>;
 
 /// A part of a model: parameters, children and a forward of its own signature. Not for several
 /// threads at once while it is being changed.
@@ -105,10 +115,12 @@ class Module {
   virtual void loaded() {}
 
   /// One line a module: its path and what it is.
-  std::string description();
-  std::vector<NamedArray> parameters();
+  std::string description() const;
+  std::vector<NamedArray> parameters() const;
   /// Those that are not frozen.
-  std::vector<NamedArray> trainable_parameters();
+  std::vector<NamedArray> trainable_parameters() const;
+  /// How many arrays parameters() has, as mlx-rs counts them.
+  std::size_t num_parameters() const { return parameters().size(); }
 
   /// Marks parameters as not to be trained, recursive those of all modules below it too.
   void freeze() { freeze(true); }
@@ -133,16 +145,28 @@ class Module {
   void unfreeze(std::string_view key, bool recursive = true, bool strict = false);
   /// Whether this module's own parameter of that name is frozen.
   bool frozen(std::string_view key) const;
-  /// Whether all of its own parameters are.
-  bool frozen();
+  /// Whether every parameter of it and of all below is; true when there is none.
+  bool all_frozen() const { return trainable_parameters().empty(); }
+  /// Whether at least one is.
+  bool any_frozen() const { return trainable_parameters().size() < num_parameters(); }
 
   /// Tells it and all below whether they are being trained; true when made, as in MLX. No layer of
   /// clmx computes differently, a user's own may.
   void training_mode(bool on = true);
   bool training() const { return training_; }
+  /// Takes the frozen keys and the mode of training of another one, which it replaces.
+  void take_modes(const Module& from);
 
-  /// Calls action for this module (path "") and all below it, parents first.
+  /// Calls action for this module (path "") and all below it, parents first. The action may put
+  /// other layers in the place of the one that it is called for or of those below, which then are
+  /// walked over; not in the place of one above, nor add layers to one above.
   void walk(const ModuleAction& action);
+  void walk(const ConstModuleAction& action) const;
+  /// This module and all below it, parents first; only those directly below; only those without
+  /// children of their own.
+  std::vector<NamedModule> modules();
+  std::vector<NamedModule> children();
+  std::vector<NamedModule> leaf_modules();
   /// The module at a path, or null.
   Module* find(std::string_view path);
   /// Puts another layer into the slot at a path. Throws ArgumentError when there is no slot of that
@@ -161,10 +185,18 @@ class Module {
   LoadReport load_weights(const std::filesystem::path& from,
                           Strictness strictness = Strictness::strict);
   /// From arrays by their paths, as parameters() lists them; Strictness::lenient replaces those
-  /// that are given. The parts of a quantized weight come together; their shapes say how it is
-  /// quantized.
+  /// that are given. The parts of a quantized weight come together (FormatError also when lenient);
+  /// their shapes say how it is quantized.
   LoadReport load_weights(const std::vector<NamedArray>& from,
                           Strictness strictness = Strictness::strict);
+  /// Puts map(name, value) in the place of every parameter, all or none. Throws FormatError when
+  /// one has another shape or kind, as load_weights does, ArgumentError for a layer whose stored
+  /// parameters were released.
+  void apply(const ParameterMap& map);
+  /// Casts every float parameter, in quantized weights the scales and biases of affine mode. A
+  /// layer that computes in a dtype of its own (MPQLinear: f16) keeps it. Throws ArgumentError
+  /// unless dtype is a float one.
+  void set_dtype(DType dtype, StreamOrDevice s = {});
   /// All parameters by their paths in one safetensors file: written to a temporary name, synced and
   /// renamed. Throws FormatError when the disk refuses.
   void save_weights(const std::filesystem::path& file);

@@ -22,18 +22,17 @@ using QuantizePredicate = std::function<QuantizeChoice(std::string_view path, co
 
 /// Replaces every layer in a slot below root that is Quantizable (Linear, Embedding, a user's own)
 /// by its quantized form; quantized layers are left alone, so doing it again changes nothing.
-/// Returns how many were replaced. All or nothing: throws ArgumentError, naming the layer's path,
-/// with the model as it was, when a width does not divide, or a layer that is to be quantized is
-/// not Quantizable, not in a slot, or has a form that does not fit its slot.
+/// Frozen keys and the mode of training pass on to the new layer. Returns how many were replaced.
+/// All or nothing: throws ArgumentError, naming the layer's path, with the model as it was, when a
+/// width does not divide, or a layer that is to be quantized is not Quantizable, not in a slot
+/// (root itself, too: quantize(layer) gives a new one), or has a form that does not fit its slot.
 int quantize(Module& root, const QuantizationParams& params = {}, StreamOrDevice s = {});
 int quantize(Module& root, const QuantizationParams& params, const QuantizePredicate& predicate,
              StreamOrDevice s = {});
-/// MLX's spelling: quantize(model, 64, 4, "affine", predicate).
-template <std::same_as<int> Size>
-int quantize(Module& root, Size group_size, Size bits, ModeOrName mode = QuantizationMode::affine,
-             const QuantizePredicate& predicate = {}, StreamOrDevice s = {}) {
-  return quantize(root, {mode.resolve("quantize"), group_size, bits}, predicate, s);
-}
+/// MLX's spelling: quantize(model, 64, 4, "affine", predicate); absent sizes are the mode's.
+int quantize(Module& root, std::optional<int> group_size, std::optional<int> bits,
+             ModeOrName mode = QuantizationMode::affine, const QuantizePredicate& predicate = {},
+             StreamOrDevice s = {});
 /// The inverse: puts a dense layer, in `dtype` (absent: of the scales, or bf16), in the place of
 /// every quantized one. Returns how many were replaced; all or nothing as above.
 int dequantize(Module& root, std::optional<DType> dtype = {}, StreamOrDevice s = {});
@@ -48,8 +47,15 @@ concept TypedQuantizable = requires(const Layer& layer, const QuantizationParams
 /// Throws ArgumentError as quantize of its weight does.
 template <TypedQuantizable Layer>
 auto quantize(const Layer& layer, const QuantizationParams& params = {}, StreamOrDevice s = {}) {
-  return layer.quantized(params, s);
+  auto result = layer.quantized(params, s);
+  result.take_modes(layer);
+  return result;
 }
+
+/// The quantized form of a layer that only its base is known of, a copy of a quantized one, or a
+/// copy of a model with its layers quantized. Throws ArgumentError when there is no such form.
+std::unique_ptr<Module> quantized_copy(const Module& layer, const QuantizationParams& params = {},
+                                       StreamOrDevice s = {});
 
 /// Of what an owning pointer holds; null gives null.
 template <TypedQuantizable Layer>
@@ -57,6 +63,20 @@ auto quantize(const std::unique_ptr<Layer>& layer, const QuantizationParams& par
               StreamOrDevice s = {}) {
   using Result = decltype(quantize(*layer, params, s));
   return layer ? std::make_unique<Result>(quantize(*layer, params, s)) : std::unique_ptr<Result>();
+}
+
+/// The same by a base, LinearLayer or Module: the result is a layer of that base, else
+/// ArgumentError.
+template <std::derived_from<Module> Base>
+requires(!TypedQuantizable<Base>) std::unique_ptr<Base> quantize(
+    const std::unique_ptr<Base>& layer, const QuantizationParams& params = {},
+    StreamOrDevice s = {}) {
+  if (!layer) return {};
+  std::unique_ptr<Module> made = quantized_copy(*layer, params, s);
+  auto* const typed = dynamic_cast<Base*>(made.get());
+  require(typed != nullptr, "quantize", made->describe(), " is no layer of the pointer's type");
+  static_cast<void>(made.release());
+  return std::unique_ptr<Base>(typed);
 }
 
 /// Of what an optional holds, if anything.
@@ -75,6 +95,25 @@ auto quantize(const std::vector<Element>& layers, const QuantizationParams& para
   result.reserve(layers.size());
   for (const Element& layer : layers) result.push_back(quantize(layer, params, s));
   return result;
+}
+
+/// What the functions above take besides a model: a layer, or a pointer, optional or vector of
+/// some.
+template <class Layers>
+inline constexpr bool is_quantizable = TypedQuantizable<Layers>;
+template <std::derived_from<Module> Base>
+inline constexpr bool is_quantizable<std::unique_ptr<Base>> = true;
+template <class Layer>
+inline constexpr bool is_quantizable<std::optional<Layer>> = TypedQuantizable<Layer>;
+template <class Element>
+inline constexpr bool is_quantizable<std::vector<Element>> = is_quantizable<Element>;
+
+/// MLX's spelling of them: quantize(layer, 64, 4, "affine").
+template <class Layers>
+requires is_quantizable<Layers>
+auto quantize(const Layers& layers, std::optional<int> group_size, std::optional<int> bits,
+              ModeOrName mode = QuantizationMode::affine, StreamOrDevice s = {}) {
+  return quantize(layers, QuantizationParams{mode.resolve("quantize"), group_size, bits}, s);
 }
 
 }  // namespace clmx
