@@ -199,11 +199,8 @@ std::string name_of(const char* op, const char* batch, const Chosen& c) {
 
 /// Everything but the indices.
 Inputs inputs_of(const Chosen& c, const Shape& x, const Shape& stack, Random& random) {
-  const Data x_data = c.data == Data::extreme ? Data::normal : c.data;
-  Inputs inputs{random_array(x_data, c.x, x, random)};
-  const bool in_x = c.data == Data::zeros || c.data == Data::one_hot;
-  const WeightSpec weight{in_x ? Data::normal : c.data, c.stored, c.params, c.rows, c.width, stack};
-  append_weight(inputs, weight, random);
+  const WeightSpec weight{c.data, c.stored, c.params, c.rows, c.width, stack};
+  Inputs inputs = x_and_weight(c.data, c.x, x, weight, random);
   if (c.has_global_scale)
     append_global_scale(inputs, weight, stack.elements() > 1 && c.seed % 2 == 0, random);
   if (c.has_bias)

@@ -26,6 +26,13 @@ reference::ProductDetails reference_details(const Doubles& in, const QuantizedMa
   return {o.transpose, o.has_bias ? &in[ProductPlaces{o}.bias()] : nullptr, o.dtype};
 }
 
+Inputs x_and_weight(Data data, DType x, const Shape& shape, WeightSpec weight, Random& random) {
+  Inputs inputs{random_array(data == Data::extreme ? Data::normal : data, x, shape, random)};
+  weight.data = data == Data::zeros || data == Data::one_hot ? Data::normal : data;
+  append_weight(inputs, weight, random);
+  return inputs;
+}
+
 Cost product_cost(const Inputs& in, const QuantizedMatmulOptions& o, double products) {
   const Shape &x = in[0].shape(), &scales = in[2].shape();
   const double rows = x.rank() > 1 ? static_cast<double>(x[-2]) : 1;

@@ -22,6 +22,10 @@ QmmOptions product_options(const Inputs& in, const QuantizedMatmulOptions& o);
 reference::Weight reference_weight(const Doubles& in, const QuantizedMatmulOptions& o);
 reference::ProductDetails reference_details(const Doubles& in, const QuantizedMatmulOptions& o);
 
+/// x and a weight of a kind of data: what it is about is in x for zeros and one_hot, in the weight
+/// for extreme, so that no result overflows, and in both else. weight.data is not read.
+Inputs x_and_weight(Data data, DType x, const Shape& shape, WeightSpec weight, Random& random);
+
 /// Of `products` products of the rows of a matrix of x with a matrix of the weight.
 Cost product_cost(const Inputs& in, const QuantizedMatmulOptions& o, double products);
 

@@ -10,6 +10,7 @@
 
 #include "case_check.hpp"
 #include "clmx/devices/error.hpp"
+#include "error_measure.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
@@ -45,6 +46,23 @@ void expect_match(const Outputs& got, const std::vector<Expected>& wanted, bool 
                 << " gives " << m.wanted << "; worst error " << verdict.worst << " of its budget";
 }
 
+/// Beside each element's own budget: what a product may lose besides the tree's additions, and the
+/// normalised mean squared error of a case.
+void expect_accuracy(const OpCase& op_case, const Outputs& got,
+                     const std::vector<Expected>& wanted) {
+  // An error of a score in f32 is one of its weight relative to the score's magnitude.
+  const bool attends = op_case.call.op.find("attention") != std::string::npos;
+  for (std::size_t i = 0; i < std::min(got.size(), wanted.size()); ++i) {
+    if (got[i].shape() != wanted[i].shape || wanted[i].budget.empty()) continue;
+    ErrorMeasure measure;
+    measure.add(got[i], wanted[i], op_case.traits.exact);
+    EXPECT_LE(measure.worst_of_chain(), 1.0);
+    EXPECT_LE(measure.nmse(DType::f32), attends ? 1e-11 : 1e-12);
+    EXPECT_LE(measure.nmse(DType::f16), 1e-6);
+    EXPECT_LE(measure.nmse(DType::bf16), 2e-5);
+  }
+}
+
 /// All bits of a case are the same on every device; data that some devices flush is left out.
 void compare_bits(const OpCase& op_case, Prepared& made, const Outputs& got, const Device& device) {
   if (op_case.traits.subnormal) return;
@@ -69,6 +87,7 @@ void check_case(const OpCase& op_case, const Device& device) {
   if (!fits_here(cost(op_case, made.inputs), device)) return;
   const Outputs got = run(op_case, made.inputs, device.default_stream());
   expect_match(got, made.wanted, op_case.traits.exact, "the reference");
+  expect_accuracy(op_case, got, made.wanted);
   compare_bits(op_case, made, got, device);
 }
 
