@@ -10,26 +10,33 @@ typedef STORAGE(X) x_t;
 
 // gelu_approx is x sigmoid(2 u), because (1 + tanh(u)) / 2 = sigmoid(2 u); 2 u = 2 sqrt(2 / pi) (x
 // + 0.044715 x^3).
-#define DEFINE_FUNCTIONS(F, silu, gelu, gelu_approx, gelu_fast_approx, erf_of, sigmoid_of) \
-  inline F silu(F v) {                                                                     \
-    return v * sigmoid_of(v);                                                              \
-  }                                                                                        \
-  inline F gelu(F v) {                                                                     \
-    return v * fma(erf_of(v * 0x1.6a09e6p-1f), (F)0.5f, (F)0.5f);                          \
-  }                                                                                        \
-  inline F gelu_approx(F v) {                                                              \
-    const F cubic = fma(v * v * 0.044715f, v, v);                                          \
-    return v * sigmoid_of(cubic * 0x1.988454p+0f);                                         \
-  }                                                                                        \
-  inline F gelu_fast_approx(F v) {                                                         \
-    return v * sigmoid_of(v * 1.702f);                                                     \
+#define DEFINE_FUNCTIONS(F, end)                                                    \
+  inline F CLMX_JOIN(silu_of, end)(F v) {                                           \
+    return v * CLMX_JOIN(clmx_sigmoid, end)(v);                                     \
+  }                                                                                 \
+  inline F CLMX_JOIN(gelu_of, end)(F v) {                                           \
+    return v * fma(CLMX_JOIN(clmx_erf, end)(v * 0x1.6a09e6p-1f), (F)0.5f, (F)0.5f); \
+  }                                                                                 \
+  inline F CLMX_JOIN(gelu_approx_of, end)(F v) {                                    \
+    const F cubic = fma(v * v * 0.044715f, v, v);                                   \
+    return v * CLMX_JOIN(clmx_sigmoid, end)(cubic * 0x1.988454p+0f);                \
+  }                                                                                 \
+  inline F CLMX_JOIN(gelu_fast_approx_of, end)(F v) {                               \
+    return v * CLMX_JOIN(clmx_sigmoid, end)(v * 1.702f);                            \
+  }                                                                                 \
+  inline F CLMX_JOIN(relu_of, end)(F v) {                                           \
+    return select((F)0.0f, v, isgreater(v, (F)0.0f) | isnan(v));                    \
+  }                                                                                 \
+  inline F CLMX_JOIN(sigmoid_of, end)(F v) {                                        \
+    return CLMX_JOIN(clmx_sigmoid, end)(v);                                         \
+  }                                                                                 \
+  inline F CLMX_JOIN(tanh_of, end)(F v) {                                           \
+    return CLMX_JOIN(clmx_tanh, end)(v);                                            \
   }
 
-DEFINE_FUNCTIONS(float, silu_of, gelu_of, gelu_approx_of, gelu_fast_approx_of, clmx_erf,
-                 clmx_sigmoid)
+DEFINE_FUNCTIONS(float, )
 #if WIDE
-DEFINE_FUNCTIONS(float16, silu_of16, gelu_of16, gelu_approx_of16, gelu_fast_approx_of16, clmx_erf16,
-                 clmx_sigmoid16)
+DEFINE_FUNCTIONS(float16, 16)
 #endif
 
 kernel void unary(const global x_t* x, ulong x_at, global x_t* out, ulong out_at, long n,

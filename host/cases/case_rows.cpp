@@ -45,7 +45,7 @@ RegisterOp<NoOptions> function_op(const char* name, Run run, Reference reference
           .rejected = std::move(rejected)};
 }
 
-// ---- gelu
+// ---- functions of one number
 
 const Rejected integers{"an integer array", NoOptions{}, ones({DType::i32}, {{4}})};
 
@@ -59,8 +59,18 @@ const auto fast_registered = function_op(
     "gelu_fast_approx", [](const Array& x, const Stream& s) { return gelu_fast_approx(x, s); },
     reference::gelu_fast_approx, {integers});
 
-const RegisterCases gelu_cases{[] {
-  for (const char* op : {"gelu", "gelu_approx", "gelu_fast_approx"}) {
+const auto relu_registered =
+    function_op("relu", [](const Array& x, const Stream& s) { return relu(x, s); }, reference::relu,
+                {integers});
+const auto sigmoid_registered =
+    function_op("sigmoid", [](const Array& x, const Stream& s) { return sigmoid(x, s); },
+                reference::sigmoid, {integers});
+const auto tanh_registered =
+    function_op("tanh", [](const Array& x, const Stream& s) { return clmx::tanh(x, s); },
+                reference::tanh, {integers});
+
+const RegisterCases function_cases{[] {
+  for (const char* op : {"gelu", "gelu_approx", "gelu_fast_approx", "relu", "sigmoid", "tanh"}) {
     const OpCall call{op, NoOptions{}};
     for (const DType dtype : float_types) {
       for (const Shape& shape : {Shape{1}, Shape{3, 5, 33}, Shape{7, 1000}, Shape{0, 3}, Shape{}})
@@ -77,12 +87,13 @@ const RegisterCases gelu_cases{[] {
                 },
                 {}});
     }
-    add_case({join(op, "/f32/far"),
-              call,
-              [](std::uint64_t) {
-                return Inputs{array_of({0.0, -0.0, 1000.0, 3e38, 40.0, 11.0}, DType::f32, {6})};
-              },
-              {}});
+    add_case(
+        {join(op, "/f32/far"),
+         call,
+         [](std::uint64_t) {
+           return Inputs{array_of({0.0, -0.0, 1000.0, 3e38, 40.0, 11.0, -30.0}, DType::f32, {7})};
+         },
+         {}});
   }
 }};
 

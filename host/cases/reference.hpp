@@ -42,6 +42,10 @@ Expected rms_norm(const DoubleArray& x, const DoubleArray* weight, float eps);
 Expected gelu(const DoubleArray& x);
 Expected gelu_approx(const DoubleArray& x);
 Expected gelu_fast_approx(const DoubleArray& x);
+/// Exact; 6 and 2 units of 2^-24.
+Expected relu(const DoubleArray& x);
+Expected sigmoid(const DoubleArray& x);
+Expected tanh(const DoubleArray& x);
 Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
                         const ClippedSwigluOptions& options);
 /// The chain of each sum, the error of the mean, the roundings to the result's dtype in between.

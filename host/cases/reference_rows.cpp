@@ -14,8 +14,19 @@ double unit_of(DType dtype) {
   return dtype == DType::f16 ? 0x1p-11 : dtype == DType::bf16 ? 0x1p-8 : unit;
 }
 
-double sigmoid(double x) {
+double logistic(double x) {
   return 1.0 / (1.0 + std::exp(-x));
+}
+
+/// f(x) within `units` of 2^-24 of it.
+template <class Function>
+Expected function_of(const DoubleArray& x, double units, Function f) {
+  Expected y{x.shape, x.dtype, x.values, {}};
+  for (double& value : y.values) {
+    value = f(value);
+    y.budget.push_back(units * unit * std::abs(value));
+  }
+  return y;
 }
 
 /// x sigmoid(inner(x)), where the error of the inner function is `units` of it.
@@ -24,7 +35,7 @@ Expected gated_by(const DoubleArray& x, double units, Inner inner) {
   Expected y{x.shape, x.dtype, x.values, {}};
   for (double& value : y.values) {
     const double u = inner(value);
-    value *= sigmoid(u);
+    value *= logistic(u);
     y.budget.push_back(unit * (9 + units * std::abs(u)) * std::abs(value));
   }
   return y;
@@ -77,6 +88,20 @@ Expected gelu_fast_approx(const DoubleArray& x) {
   return gated_by(x, 3, [](double v) { return 1.702 * v; });
 }
 
+Expected relu(const DoubleArray& x) {
+  Expected y{x.shape, x.dtype, x.values, {}};
+  for (double& value : y.values) value = std::isnan(value) || value > 0 ? value : 0;
+  return y;
+}
+
+Expected sigmoid(const DoubleArray& x) {
+  return function_of(x, 6, logistic);
+}
+
+Expected tanh(const DoubleArray& x) {
+  return function_of(x, 2, [](double v) { return std::tanh(v); });
+}
+
 Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
                         const ClippedSwigluOptions& options) {
   const double alpha = static_cast<double>(options.alpha);
@@ -85,7 +110,7 @@ Expected clipped_swiglu(const DoubleArray& gate, const DoubleArray& x,
   for (std::size_t i = 0; i < x.values.size(); ++i) {
     const double g = std::min(gate.values[i], limit);
     const double clipped = std::clamp(x.values[i], -limit, limit);
-    const double gated = g * sigmoid(alpha * g);
+    const double gated = g * logistic(alpha * g);
     y.values.push_back(gated * (clipped + 1));
     y.budget.push_back(unit * (9 + 2 * std::abs(alpha * g)) * std::abs(gated) *
                        (std::abs(clipped) + 1));

@@ -103,4 +103,9 @@ void check_indices(const GatherSide& side, std::string_view name_of_op) {
             side.count(), " matrices");
 }
 
+void check_gather_indices(const Array& indices, std::int64_t count, std::string_view name,
+                          std::string_view op) {
+  check_indices({indices, Shape{count}, name}, op);
+}
+
 }  // namespace clmx

@@ -123,6 +123,18 @@ Array gelu_fast_approx(const Array& x, StreamOrDevice s) {
   return unary("gelu_fast_approx", x, s);
 }
 
+Array relu(const Array& x, StreamOrDevice s) {
+  return unary("relu", x, s);
+}
+
+Array sigmoid(const Array& x, StreamOrDevice s) {
+  return unary("sigmoid", x, s);
+}
+
+Array tanh(const Array& x, StreamOrDevice s) {
+  return unary("tanh", x, s);
+}
+
 Array swiglu(const Array& gate, const Array& x, StreamOrDevice s) {
   check_gate("swiglu", gate, x);
   const Stream stream = s.resolve();

@@ -13,6 +13,10 @@ void check_options(const RopeOptions& o) {
   require(o.dims > 0 && o.dims % 2 == 0, "rope", "dims must be even and positive, not ", o.dims);
   require(o.base.has_value() != o.periods.has_value(), "rope",
           "exactly one of base and periods must be given");
+  require(!o.base || (std::isfinite(*o.base) && *o.base > 0), "rope",
+          "base must be positive and finite, not ", o.base.value_or(0));
+  require(std::isfinite(o.scale) && o.scale != 0, "rope", "scale must be finite and not zero, not ",
+          o.scale);
   require(!o.periods || o.periods->size() == static_cast<std::size_t>(o.dims / 2), "rope",
           "periods must have ", o.dims / 2, " values");
 }

@@ -44,6 +44,7 @@ std::unique_ptr<Module> Embedding::to_quantized(const QuantizationParams& params
 }
 
 QuantizedEmbedding Embedding::quantized(const QuantizationParams& params, StreamOrDevice s) const {
+  require(dims() > 0, "Embedding", "rows of width 0 have no quantized form");
   return QuantizedEmbedding(quantize(weight_, params, s));
 }
 
@@ -73,6 +74,7 @@ Array QuantizedEmbedding::lookup(const Array& ids, std::optional<DType> dtype,
 
 Array QuantizedEmbedding::project(const Array& x, std::optional<DType> dtype,
                                   StreamOrDevice s) const {
+  require(is_float(x.dtype()), "QuantizedEmbedding", "x must be float, not ", x.dtype());
   return quantized_matmul(x, weight_, {.dtype = dtype}, s);
 }
 

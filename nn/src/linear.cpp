@@ -33,9 +33,8 @@ Linear Linear::random(std::int64_t input_dims, std::int64_t output_dims, std::ui
   const Shape shape{output_dims, input_dims};
   const float bound = 1.0f / std::sqrt(static_cast<float>(input_dims));
   Array weight = uniform_array(shape, bound, seed);
-  const std::vector<float> zeros(bias ? static_cast<std::size_t>(output_dims) : 0);
   if (!bias) return Linear(std::move(weight));
-  return Linear(std::move(weight), Array::from(zeros, {output_dims}));
+  return Linear(std::move(weight), constant_array({output_dims}, 0));
 }
 
 Array Linear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
@@ -60,6 +59,7 @@ std::unique_ptr<Module> Linear::to_quantized(const QuantizationParams& params,
 }
 
 QuantizedLinear Linear::quantized(const QuantizationParams& params, StreamOrDevice s) const {
+  require(in_features() > 0, "Linear", "rows of width 0 have no quantized form");
   return QuantizedLinear(quantize(weight_, params, s), bias_);
 }
 
@@ -71,6 +71,7 @@ QuantizedLinear::QuantizedLinear(QuantizedWeight weight, std::optional<Array> bi
 }
 
 Array QuantizedLinear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
+  require(is_float(x.dtype()), "QuantizedLinear", "x must be float, not ", x.dtype());
   return quantized_matmul(x, weight_, {.bias = bias_, .dtype = dtype}, s);
 }
 

@@ -1,5 +1,7 @@
 #include "clmx/nn/norm.hpp"
 
+#include <cmath>
+
 #include "as_dtype.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_transformer.hpp"
@@ -10,7 +12,11 @@ namespace {
 
 Array constant(std::int64_t dims, float value, const char* layer) {
   require_positive(dims, layer, "dims");
-  return Array::from(std::vector<float>(static_cast<std::size_t>(dims), value), {dims});
+  return constant_array({dims}, value);
+}
+
+void check_eps(float eps, const char* layer) {
+  require(eps >= 0 && std::isfinite(eps), layer, "eps must be finite and not negative, not ", eps);
 }
 
 void check_parameter(const std::optional<Array>& parameter, std::int64_t dims, const char* name) {
@@ -25,6 +31,7 @@ void check_parameter(const std::optional<Array>& parameter, std::int64_t dims, c
 RMSNorm::RMSNorm(Array weight, float eps) : weight_(std::move(weight)), eps_(eps) {
   require(weight_.rank() == 1 && is_float(weight_.dtype()), "RMSNorm",
           "weight must be a float vector, not ", weight_.dtype(), ' ', weight_.shape());
+  check_eps(eps, "RMSNorm");
 }
 
 RMSNorm RMSNorm::ones(std::int64_t dims, float eps) {
@@ -51,7 +58,7 @@ LayerNorm::LayerNorm(std::int64_t dims, std::optional<Array> weight, std::option
                      float eps)
     : dims_(dims), weight_(std::move(weight)), bias_(std::move(bias)), eps_(eps) {
   require_positive(dims, "LayerNorm", "dims");
-  require(eps > 0, "LayerNorm", "eps must be positive, not ", eps);
+  check_eps(eps, "LayerNorm");
   check_parameter(weight_, dims, "weight");
   check_parameter(bias_, dims, "bias");
 }

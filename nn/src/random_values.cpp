@@ -22,6 +22,22 @@ double unit_interval(std::uint64_t key, std::uint64_t i) {
   return (static_cast<double>(mixed(key + i) >> 12) + 0.5) * 0x1p-52;
 }
 
+// Natural logarithm of a positive normal number, from basic operations: what a system's own gives
+// differs in the last bit from one to the next. x = 2^e m with m near 1; log m = 2 atanh(f), f = (m
+// - 1) / (m + 1), whose series ends below 1e-17 here.
+double logarithm(double x) {
+  int exponent = 0;
+  double m = std::frexp(x, &exponent);
+  if (m < 0.70710678118654752) {
+    m *= 2;
+    --exponent;
+  }
+  const double f = (m - 1) / (m + 1), square = f * f;
+  double sum = 0;
+  for (int k = 25; k >= 1; k -= 2) sum = sum * square + 1.0 / k;
+  return 2 * f * sum + exponent * 0.69314718055994531;
+}
+
 double polynomial(const std::array<double, 8>& coefficients, double x) {
   double sum = 0;
   for (std::size_t i = coefficients.size(); i-- > 0;) sum = sum * x + coefficients[i];
@@ -72,7 +88,7 @@ double normal_quantile(double p) {
     const double r = 0.180625 - q * q;
     return q * polynomial(a, r) / polynomial(b, r);
   }
-  const double r = std::sqrt(-std::log(q < 0 ? p : 1 - p));
+  const double r = std::sqrt(-logarithm(q < 0 ? p : 1 - p));
   const double tail = r <= 5 ? polynomial(c, r - 1.6) / polynomial(d, r - 1.6)
                              : polynomial(e, r - 5) / polynomial(f, r - 5);
   return q < 0 ? -tail : tail;
@@ -81,7 +97,7 @@ double normal_quantile(double p) {
 template <class Value>
 Array filled(const Shape& shape, std::uint64_t seed, Value value) {
   const std::uint64_t key = mixed(seed);
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+  std::vector<float> values = host_values<float>(shape, 0);
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] = static_cast<float>(value(unit_interval(key, i)));
   }
@@ -90,12 +106,22 @@ Array filled(const Shape& shape, std::uint64_t seed, Value value) {
 
 }  // namespace
 
+Array constant_array(const Shape& shape, float value) {
+  return Array::from(host_values(shape, value), shape);
+}
+
 Array uniform_array(const Shape& shape, float bound, std::uint64_t seed) {
   return filled(shape, seed, [&](double u) { return (2 * u - 1) * bound; });
 }
 
 Array normal_array(const Shape& shape, float deviation, std::uint64_t seed) {
   return filled(shape, seed, [&](double u) { return normal_quantile(u) * deviation; });
+}
+
+std::uint64_t seed_of_part(std::uint64_t seed, std::string_view layer, int part) {
+  std::uint64_t key = mixed(seed);
+  for (const char c : layer) key = mixed(key ^ static_cast<unsigned char>(c));
+  return mixed(key ^ static_cast<std::uint64_t>(part));
 }
 
 void require_positive(std::int64_t value, std::string_view layer, std::string_view field) {

@@ -8,6 +8,11 @@ Sequential& Sequential::add(std::unique_ptr<UnaryLayer> layer) {
   return *this;
 }
 
+UnaryLayer& Sequential::operator[](std::size_t i) const {
+  require(i < layers_.size(), "Sequential", "there is no layer ", i, ", only ", layers_.size());
+  return *layers_[i];
+}
+
 Array Sequential::forward(const Array& x, StreamOrDevice s) const {
   Array y = x;
   for (const Slot<UnaryLayer>& layer : layers_) y = layer->forward(y, s);

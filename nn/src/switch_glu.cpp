@@ -2,6 +2,7 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops_products.hpp"
 #include "random_values.hpp"
 
 namespace clmx {
@@ -30,9 +31,10 @@ SwitchGLU::SwitchGLU(std::int64_t input_dims, std::int64_t hidden_dims, std::int
   require_positive(input_dims, "SwitchGLU", "input_dims");
   require_positive(hidden_dims, "SwitchGLU", "hidden_dims");
   require_positive(num_experts, "SwitchGLU", "num_experts");
-  gate_proj_ = projection(input_dims, hidden_dims, num_experts, 3 * seed, bias);
-  up_proj_ = projection(input_dims, hidden_dims, num_experts, 3 * seed + 1, bias);
-  down_proj_ = projection(hidden_dims, input_dims, num_experts, 3 * seed + 2, bias);
+  const auto part = [&](int i) { return seed_of_part(seed, "SwitchGLU", i); };
+  gate_proj_ = projection(input_dims, hidden_dims, num_experts, part(0), bias);
+  up_proj_ = projection(input_dims, hidden_dims, num_experts, part(1), bias);
+  down_proj_ = projection(hidden_dims, input_dims, num_experts, part(2), bias);
   if (!activation_) {
     activation_ = [](const Array& gate, const Array& up, StreamOrDevice s) {
       return swiglu(gate, up, s);
@@ -65,6 +67,7 @@ Array SwitchGLU::forward(const Array& x, const Array& indices, StreamOrDevice s)
               indices.shape().slice(0, x.rank() - 1) == x.shape().slice(0, x.rank() - 1),
           "SwitchGLU", "indices must have the leading axes of x; x has shape ", x.shape(),
           ", indices ", indices.shape());
+  check_gather_indices(indices, gate_proj_->num_experts(), "indices", "SwitchGLU");
   const Stream stream = s.resolve();
   const Shape result = joined(indices.shape(), {x.shape(-1)});
   if (indices.size() >= sorts_from) return sorted_experts(x, indices, stream).reshape(result);

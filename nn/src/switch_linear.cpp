@@ -33,6 +33,12 @@ DType promoted(const Array& x, const QuantizedWeight& w) {
 
 }  // namespace
 
+Array SwitchLinearLayer::forward(const Array& x, const Array& indices, bool sorted_indices,
+                                 StreamOrDevice s) const {
+  require(is_float(x.dtype()), "SwitchLinear", "x must be float, not ", x.dtype());
+  return product(x, {.rhs = indices, .sorted = sorted_indices}, s);
+}
+
 SwitchLinear::SwitchLinear(Array weight, std::optional<Array> bias)
     : weight_(std::move(weight)), bias_(std::move(bias)) {
   require(weight_.rank() == 3 && is_float(weight_.dtype()), "SwitchLinear",
@@ -48,9 +54,7 @@ SwitchLinear SwitchLinear::random(std::int64_t input_dims, std::int64_t output_d
   const float bound = 1.0f / std::sqrt(static_cast<float>(input_dims));
   Array weight = uniform_array({num_experts, output_dims, input_dims}, bound, seed);
   if (!bias) return SwitchLinear(std::move(weight));
-  const Shape shape{num_experts, output_dims};
-  const std::vector<float> zeros(static_cast<std::size_t>(shape.elements()));
-  return SwitchLinear(std::move(weight), Array::from(zeros, shape));
+  return SwitchLinear(std::move(weight), constant_array({num_experts, output_dims}, 0));
 }
 
 Array SwitchLinear::product(const Array& x, const GatherIndices& at, StreamOrDevice s) const {
@@ -75,6 +79,7 @@ std::unique_ptr<Module> SwitchLinear::to_quantized(const QuantizationParams& par
 
 QuantizedSwitchLinear SwitchLinear::quantized(const QuantizationParams& params,
                                               StreamOrDevice s) const {
+  require(in_features() > 0, "SwitchLinear", "rows of width 0 have no quantized form");
   return QuantizedSwitchLinear(quantize(weight_, params, s), bias_);
 }
 

@@ -4,35 +4,15 @@
 
 #include "clmx/devices/error.hpp"
 #include "clmx/nn/activations.hpp"
-#include "clmx/nn/attention.hpp"
 #include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
 #include "clmx/nn/rope.hpp"
 #include "clmx/nn/sequential.hpp"
+#include "layers_support.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
 namespace {
-
-Array waves(const Shape& shape) {
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = std::sin(0.37f * static_cast<float>(i));
-  }
-  return Array::from(values, shape);
-}
-
-void expect_near(const Array& got, const Array& wanted, float bound) {
-  ASSERT_EQ(got.shape(), wanted.shape());
-  const auto a = got.to_vector<float>(), b = wanted.to_vector<float>();
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], bound) << i;
-}
-
-std::vector<std::string> names(Module& module) {
-  std::vector<std::string> result;
-  for (const NamedArray& parameter : module.parameters()) result.push_back(parameter.name);
-  return result;
-}
 
 TEST(LayerNormLayer, CentersAndScalesRows) {
   const Device device = test_devices().front();
@@ -53,7 +33,10 @@ TEST(LayerNormLayer, CentersAndScalesRows) {
   EXPECT_TRUE(names(plain).empty());
   EXPECT_THROW((void)norm.forward(waves({3, 63}), device), ArgumentError);
   EXPECT_THROW((void)LayerNorm::ones(0), ArgumentError);
-  EXPECT_THROW((void)LayerNorm::ones(4, 0), ArgumentError);
+  for (const float eps : {-1e-5f, NAN, INFINITY}) {
+    EXPECT_THROW((void)LayerNorm::ones(4, eps), ArgumentError);
+    EXPECT_THROW((void)RMSNorm::ones(4, eps), ArgumentError);
+  }
 }
 
 TEST(SequentialLayer, RunsItsLayersInOrder) {
@@ -78,83 +61,52 @@ TEST(RoPELayer, BeginsAtTheOffset) {
   EXPECT_THROW(RoPE(15), ArgumentError);
 }
 
-/// What MultiHeadAttention has to give, from its parameters and the ops.
-Array attention_by_ops(MultiHeadAttention& layer, const Array& x, std::int64_t kv_heads,
-                       const Device& device) {
-  const auto parameters = layer.parameters();
-  const std::int64_t batch = x.shape(0), time = x.shape(1);
-  const auto heads = [&](std::size_t i, std::int64_t n) {
-    const Array y = matmul(x, parameters[i].value, true, device);
-    return y.reshape({batch, time, n, y.shape(2) / n});
-  };
-  AttentionOptions how{.scale = 0.25f, .causal = true, .layout = AttentionLayout::bthd};
-  how.sinks = parameters[4].value;
-  const Array mixed = scaled_dot_product_attention(heads(0, 4), heads(1, kv_heads),
-                                                   heads(2, kv_heads), how, device);
-  return matmul(mixed.reshape({batch, time, 64}), parameters[3].value, true, device);
-}
-
-TEST(MultiHeadAttentionLayer, OverACacheEqualsOverAllAtOnce) {
+TEST(SequentialLayer, CanHoldOneAndRefusesWhatItLacks) {
   const Device device = test_devices().front();
-  MultiHeadAttention layer({.dims = 64, .num_heads = 4, .num_kv_heads = 2, .sinks = true}, 3);
-  EXPECT_EQ(names(layer),
-            (std::vector<std::string>{"query_proj.weight", "key_proj.weight", "value_proj.weight",
-                                      "out_proj.weight", "sinks"}));
-  const Array x = waves({1, 9, 64});
-  const Array wanted = attention_by_ops(layer, x, 2, device);
-  KVCache whole = layer.new_cache(1, 16);
-  EXPECT_EQ(layer.forward(x, whole, device).to_vector<float>(), wanted.to_vector<float>());
-  KVCache cache = layer.new_cache(1, 16);
-  std::vector<float> got;
-  const auto all = x.to_vector<float>();
-  for (std::ptrdiff_t t = 0; t < 9; ++t) {
-    const std::vector<float> row(all.begin() + 64 * t, all.begin() + 64 * (t + 1));
-    const auto y = layer.forward(Array::from(row, {1, 1, 64}), cache, device).to_vector<float>();
-    got.insert(got.end(), y.begin(), y.end());
-  }
-  EXPECT_EQ(got, wanted.to_vector<float>());
+  const Linear layer = Linear::random(64, 8, 1);
+  const Sequential one(layer);
+  EXPECT_EQ(one.size(), 1U);
+  Sequential copy(one);
+  copy.add(std::make_unique<GELU>());
+  const Sequential nested(one, GELU());
+  EXPECT_EQ(copy.size(), 2U);
+  EXPECT_EQ(nested.size(), 2U);
+  EXPECT_EQ(one.size(), 1U);
+  const Array x = waves({2, 64});
+  EXPECT_EQ(one.forward(x, device).to_vector<float>(), layer.forward(x, device).to_vector<float>());
+  EXPECT_THROW((void)one[1], ArgumentError);
 }
 
-TEST(MultiHeadAttentionLayer, TakesOtherSizesAndAMask) {
+TEST(RoPELayer, TakesAnOffsetForEachEntry) {
   const Device device = test_devices().front();
-  MultiHeadAttention layer({.dims = 64,
-                            .num_heads = 4,
-                            .query_input_dims = 32,
-                            .key_input_dims = 48,
-                            .value_dims = 128,
-                            .value_output_dims = 16,
-                            .bias = true,
-                            .rope = RopeOptions{.dims = 16}});
-  const Array q = waves({2, 3, 32}), k = waves({2, 7, 48});
-  EXPECT_EQ(layer.forward(q, k, k, {}, device).shape(), (Shape{2, 3, 16}));
-  // A mask that leaves one key makes the result that of this key alone.
-  std::vector<std::uint8_t> mask(7);
-  mask[0] = 1;
-  const Array only = layer.forward(q, k, k, Array::from(mask, {7}), device);
-  std::vector<float> one = k.to_vector<float>();
-  std::vector<float> first(one.begin(), one.begin() + 48);
-  first.insert(first.end(), one.begin() + 7 * 48, one.begin() + 8 * 48);
-  const Array alone = Array::from(first, {2, 1, 48});
-  expect_near(only, layer.forward(q, alone, alone, {}, device), 1e-5f);
-  EXPECT_THROW((void)layer.new_cache(1, 4), ArgumentError);
+  const RoPE plain(16), moved_by_one(RopeOptions{.dims = 16, .offset = 1});
+  const Array x = waves({2, 2, 5, 16});
+  const std::vector<std::int64_t> offsets{3, 9};
+  const auto wanted = rope(x, {.dims = 16, .offsets = offsets}, device).to_vector<float>();
+  EXPECT_EQ(plain.forward(x, offsets, device).to_vector<float>(), wanted);
+  EXPECT_EQ(moved_by_one.forward(x, {2, 8}, device).to_vector<float>(), wanted);
+  const RoPE own(RopeOptions{.dims = 16, .offsets = std::vector<std::int64_t>{1, 7}});
+  EXPECT_EQ(own.forward(x, 2, device).to_vector<float>(), wanted);
+  EXPECT_THROW((void)own.forward(x, offsets, device), ArgumentError);
+  EXPECT_THROW((void)plain.forward(x, {1, 2, 3}, device), ArgumentError);
 }
 
-TEST(MultiHeadAttentionLayer, NamesTheFieldThatIsWrong) {
-  const auto refusal = [](const MultiHeadAttentionOptions& options) -> std::string {
-    try {
-      const MultiHeadAttention layer(options);
-    } catch (const ArgumentError& error) {
-      return error.what();
-    }
-    return "accepted";
-  };
-  const auto names = [&](const MultiHeadAttentionOptions& options, const char* field) {
-    return refusal(options).find(field) != std::string::npos;
-  };
-  EXPECT_TRUE(names({.num_heads = 4}, "dims must be positive"));
-  EXPECT_TRUE(names({.dims = 4}, "num_heads must be positive"));
-  EXPECT_TRUE(names({.dims = 6, .num_heads = 4}, "must divide dims"));
-  EXPECT_TRUE(names({.dims = 8, .num_heads = 4, .num_kv_heads = 3}, "num_kv_heads"));
+TEST(RoPELayer, RefusesWhatIsNoRotation) {
+  for (const double base : {0.0, -1.0, static_cast<double>(NAN), static_cast<double>(INFINITY)})
+    EXPECT_THROW(RoPE(16, false, base), ArgumentError) << base;
+  for (const double scale : {0.0, static_cast<double>(NAN)})
+    EXPECT_THROW(RoPE(16, false, 10000, scale), ArgumentError) << scale;
+}
+
+TEST(ActivationLayers, AreNamedAsInMlx) {
+  const Device device = test_devices().front();
+  const Sequential all{ReLU(), Sigmoid(), Tanh()};
+  EXPECT_EQ(all.description(),
+            "Sequential\n  layers.0: ReLU()\n  layers.1: Sigmoid()\n  layers.2: Tanh()\n");
+  const Array x = Array::from(std::vector<float>{-2, 0, 2}, {3});
+  EXPECT_EQ(ReLU().forward(x, device).to_vector<float>(), (std::vector<float>{0, 0, 2}));
+  EXPECT_FLOAT_EQ(Sigmoid().forward(x, device).to_vector<float>()[2], 0.88079708f);
+  EXPECT_FLOAT_EQ(Tanh().forward(x, device).to_vector<float>()[0], -0.96402758f);
 }
 
 }  // namespace

@@ -1,13 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/nn/attention.hpp"
 #include "clmx/nn/builders.hpp"
 #include "clmx/nn/norm.hpp"
 #include "clmx/nn/quantize.hpp"
+#include "clmx/nn/switch_glu.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
@@ -224,6 +228,68 @@ TEST(Quantize, KnowsTheTypeOfSingleLayersAndContainers) {
   std::vector<std::unique_ptr<Linear>> pointers;
   pointers.push_back(std::make_unique<Linear>(dense));
   EXPECT_EQ(quantize(pointers, {}, device).size(), 1U);
+}
+
+TEST(Layers, RandomNumbersAreTheSameOnEveryMachine) {
+  const auto uniform = Linear::random(4, 2, 7).weight().to_vector<float>();
+  EXPECT_EQ(uniform,
+            (std::vector<float>{-0x1.a378dep-2f, 0x1.fff7a8p-4f, 0x1.f711dp-2f, 0x1.5a8f7ep-2f,
+                                0x1.99c97p-3f, -0x1.015ep-2f, -0x1.acf8dp-2f, -0x1.2ce50ep-3f}));
+  std::vector<float> normal = Embedding::random(1 << 12, 4, 7).weight().to_vector<float>();
+  EXPECT_EQ(*std::ranges::max_element(normal), 0x1.c6e454p+0f);
+  EXPECT_EQ(*std::ranges::min_element(normal), -0x1.11b6cp+1f);
+  normal.resize(6);
+  EXPECT_EQ(normal, (std::vector<float>{-0x1.56aaf4p-1f, 0x1.4643e6p-3f, 0x1.3049bep+0f,
+                                        0x1.f9e2dp-2f, 0x1.0ca0ap-2f, -0x1.5b7e36p-2f}));
+}
+
+TEST(Layers, PartsOfDifferentLayersHaveUnrelatedNumbers) {
+  std::set<std::vector<float>> seen;
+  std::size_t count = 0;
+  const auto add = [&](const Module& layer) {
+    for (const NamedArray& each : layer.parameters()) {
+      std::vector<float> first = each.value.to_vector<float>();
+      first.resize(16);
+      seen.insert(first);
+      ++count;
+    }
+  };
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    add(MultiHeadAttention({.dims = 16, .num_heads = 4}, seed));
+    add(SwitchGLU(16, 16, 4, seed));
+    add(Linear::random(16, 16, seed, false));
+  }
+  EXPECT_EQ(seen.size(), count);
+}
+
+TEST(Layers, SizesBeyondMemoryAreRefused) {
+  constexpr std::int64_t huge = std::int64_t{1} << 60, large = std::int64_t{1} << 25;
+  EXPECT_THROW((void)Linear::random(huge, huge, 1), ArgumentError);
+  EXPECT_THROW((void)Linear::random(large, large, 1), ArgumentError);
+  EXPECT_THROW((void)Embedding::random(large, large, 1), ArgumentError);
+  EXPECT_THROW((void)RMSNorm::ones(huge), ArgumentError);
+  EXPECT_THROW((void)LayerNorm::ones(huge), ArgumentError);
+  EXPECT_THROW((void)MultiHeadAttention({.dims = large, .num_heads = 1}), ArgumentError);
+  EXPECT_THROW((void)MultiHeadAttention::create_additive_causal_mask(large), ArgumentError);
+}
+
+TEST(Layers, RowsOfWidthZeroHaveNoQuantizedForm) {
+  const Linear none(Array::from(std::vector<float>(), Shape{4, 0}));
+  EXPECT_THROW((void)none.quantized(), ArgumentError);
+}
+
+TEST(Layers, ProductsRefuseIntegers) {
+  const Device device = test_devices().front();
+  const Array x = Array::from(std::vector<std::int32_t>(64), Shape{1, 64});
+  const Linear dense = Linear::random(64, 8, 1);
+  EXPECT_THROW((void)dense.forward(x, device), ArgumentError);
+  EXPECT_THROW((void)dense.quantized({}, device).forward(x, device), ArgumentError);
+  const auto table = QuantizedEmbedding::random(8, 64, 1, {}, device);
+  EXPECT_THROW((void)table.as_linear(x, device), ArgumentError);
+  const Array index = Array::from(std::vector<std::int32_t>(1), Shape{1});
+  const SwitchLinear experts = SwitchLinear::random(64, 8, 2, 1);
+  EXPECT_THROW((void)experts.forward(x, index, false, device), ArgumentError);
+  EXPECT_THROW((void)experts.quantized({}, device).forward(x, index, false, device), ArgumentError);
 }
 
 }  // namespace

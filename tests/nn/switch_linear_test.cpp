@@ -316,6 +316,20 @@ TEST(SwitchGLU, IsTheExpertsOfEachTokenSortedOrNot) {
   }
 }
 
+TEST(SwitchGLU, RefusesIndicesOutOfRangeBeforeItSorts) {
+  const SwitchGLU layer(in, 32, experts);
+  const Device device = test_devices().front();
+  constexpr std::int64_t count = 70;
+  const Array x = normal_array({count, in}, 1);
+  for (const std::int32_t odd : {-1, static_cast<std::int32_t>(experts)}) {
+    std::vector<std::int32_t> at(count);
+    at[50] = odd;
+    const std::uint64_t launches = build_stats().launches;
+    expect_refused([&] { (void)layer.forward(x, Array::from(at, {count, 1}), device); });
+    EXPECT_EQ(build_stats().launches, launches);
+  }
+}
+
 TEST(SwitchGLU, TakesAnotherActivationAndRefusesByName) {
   const Device device = test_devices().front();
   const auto clipped = [](const Array& gate, const Array& up, StreamOrDevice s) {

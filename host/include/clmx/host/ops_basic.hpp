@@ -34,6 +34,12 @@ Array gelu(const Array& x, StreamOrDevice s = {});
 Array gelu_approx(const Array& x, StreamOrDevice s = {});
 /// x sigmoid(1.702 x) (MLX's nn.gelu_fast_approx).
 Array gelu_fast_approx(const Array& x, StreamOrDevice s = {});
+/// max(x, 0), NaN where x is.
+Array relu(const Array& x, StreamOrDevice s = {});
+/// 1 / (1 + exp(-x)).
+Array sigmoid(const Array& x, StreamOrDevice s = {});
+/// Hyperbolic tangent.
+Array tanh(const Array& x, StreamOrDevice s = {});
 struct ClippedSwigluOptions {
   float alpha = 1.702f;
   float limit = 7.0f;

@@ -68,6 +68,11 @@ struct GatherIndices {
   bool sorted = false;            ///< a hint; it never changes the result
 };
 
+/// Throws ArgumentError, under the names of the op and the indices, unless they are integers and,
+/// as far as the host holds them, in [0, count): what gather_qmm and gather_mm refuse.
+void check_gather_indices(const Array& indices, std::int64_t count, std::string_view name,
+                          std::string_view op);
+
 /// Products of chosen matrices of x with chosen matrices of a stack (experts).
 ///
 /// lhs, rhs: i32, u32 or u8 of any shapes that broadcast against each other, to I; a missing one is

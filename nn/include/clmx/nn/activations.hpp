@@ -21,7 +21,8 @@ class Activation final : public UnaryLayer {
 namespace activation_names {
 // Template arguments have to be arrays. NOLINTBEGIN(modernize-avoid-c-arrays)
 inline constexpr char silu[] = "SiLU", gelu[] = "GELU", gelu_approx[] = "GELU(approx=precise)",
-                      gelu_fast_approx[] = "GELU(approx=fast)", softmax[] = "Softmax";
+                      gelu_fast_approx[] = "GELU(approx=fast)", softmax[] = "Softmax",
+                      relu[] = "ReLU", sigmoid[] = "Sigmoid", tanh[] = "Tanh";
 // NOLINTEND(modernize-avoid-c-arrays)
 }  // namespace activation_names
 
@@ -30,6 +31,9 @@ using GELU = Activation<gelu, activation_names::gelu>;
 /// MLX's GELU(approx="precise") and ("fast").
 using GELUApprox = Activation<gelu_approx, activation_names::gelu_approx>;
 using GELUFastApprox = Activation<gelu_fast_approx, activation_names::gelu_fast_approx>;
+using ReLU = Activation<relu, activation_names::relu>;
+using Sigmoid = Activation<sigmoid, activation_names::sigmoid>;
+using Tanh = Activation<tanh, activation_names::tanh>;
 /// Along the last axis.
 using Softmax = Activation<softmax, activation_names::softmax>;
 

@@ -26,7 +26,7 @@ struct MultiHeadAttentionOptions {
 class MultiHeadAttention final : public Module {
  public:
   /// Random projections from the seed. Throws ArgumentError, naming the field, for sizes that are
-  /// not positive or that the heads do not divide.
+  /// not positive or that the heads do not divide, and for a rope that heads are too small for.
   explicit MultiHeadAttention(const MultiHeadAttentionOptions& options, std::uint64_t seed = 0);
 
   /// queries: [B, Tq, query_input_dims]; keys: [B, Tk, key_input_dims]; values: [B, Tk,
@@ -34,8 +34,12 @@ class MultiHeadAttention final : public Module {
   Array forward(const Array& queries, const Array& keys, const Array& values,
                 const std::optional<Array>& mask = {}, StreamOrDevice s = {}) const;
   /// Self-attention over what was said before: appends x's keys and values to the cache (of
-  /// new_cache) and sees it causally. x: [B, T, dims of all three inputs].
+  /// new_cache) and sees it causally. x: [B, T, dims of all three inputs]. The cache is as it was
+  /// when this throws.
   Array forward(const Array& x, KVCache& cache, StreamOrDevice s = {}) const;
+  /// A mask that hides the keys after each of n queries: [n, n] of dtype, 0 and its least finite
+  /// number. Throws ArgumentError unless dtype is float and n not negative.
+  static Array create_additive_causal_mask(std::int64_t n, DType dtype = DType::f32);
   /// For at most `positions` positions. Throws ArgumentError when keys and values have different
   /// sizes of heads.
   KVCache new_cache(std::int64_t batch, std::int64_t positions, DType dtype = DType::f32) const;
@@ -48,8 +52,10 @@ class MultiHeadAttention final : public Module {
 
  private:
   /// A projection of x, its heads apart: [B, T, heads, size].
-  static Array heads_of(const Slot<LinearLayer>& projection, const Array& x, std::int64_t heads,
-                        const Stream& stream);
+  static Array heads_of(const Slot<LinearLayer>& projection, const char* input, const Array& x,
+                        std::int64_t heads, const Stream& stream);
+  /// Replaced ones, too, have to fit before anything is computed.
+  void check_projections() const;
   Array rotated(const Array& x, std::int64_t offset, const Stream& stream) const;
   AttentionOptions attention() const;
   Array projected(const Array& mixed, const Stream& stream) const;

@@ -14,7 +14,8 @@ namespace clmx {
 ///   auto layer = QuantizedLinearBuilder().input_dims(512).output_dims(256).mode("mxfp4").build();
 ///
 /// build throws ArgumentError, naming the field, for one that is missing or not positive, and as
-/// quantize does. Fields without a default: the sizes. seed (default 0) decides the initial values.
+/// quantize does. Fields without a default: the sizes. seed (default 0) decides the initial values:
+/// two layers of one seed and equal sizes have equal weights.
 class LinearBuilder {
  public:
   LinearBuilder& input_dims(std::int64_t n);

@@ -16,7 +16,7 @@ class LinearLayer : public UnaryLayer {
   virtual std::int64_t out_features() const = 0;
   /// In `dtype`; absent: MLX's promotion of x and the parameters.
   virtual Array product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const = 0;
-  /// Throws ArgumentError when x's width is not in_features.
+  /// Throws ArgumentError when x is not float or its width is not in_features.
   Array forward(const Array& x, StreamOrDevice s = {}) const final { return product(x, {}, s); }
 };
 

@@ -9,7 +9,7 @@ namespace clmx {
 /// x / sqrt(mean(x^2) + eps) * weight over the last axis. weight: [n] float.
 class RMSNorm final : public UnaryLayer {
  public:
-  /// Throws ArgumentError unless weight is a float vector.
+  /// Throws ArgumentError unless weight is a float vector, eps finite and not negative.
   explicit RMSNorm(Array weight, float eps = 1e-5f);
   /// Weight 1, as MLX initialises. Throws ArgumentError, naming dims, unless it is positive.
   static RMSNorm ones(std::int64_t dims, float eps = 1e-5f);
@@ -31,8 +31,8 @@ class RMSNorm final : public UnaryLayer {
 /// each present or absent.
 class LayerNorm final : public UnaryLayer {
  public:
-  /// Throws ArgumentError unless dims and eps are positive and the parameters float vectors of
-  /// dims.
+  /// Throws ArgumentError unless dims is positive, the parameters are float vectors of dims, eps
+  /// finite and not negative.
   explicit LayerNorm(std::int64_t dims, std::optional<Array> weight, std::optional<Array> bias = {},
                      float eps = 1e-5f);
   /// Weight 1 and bias 0, as MLX initialises.

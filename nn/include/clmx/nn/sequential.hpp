@@ -3,6 +3,7 @@
 #include <concepts>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "clmx/nn/unary_layer.hpp"
@@ -13,15 +14,19 @@ namespace clmx {
 class Sequential final : public UnaryLayer {
  public:
   Sequential() = default;
-  /// Sequential(Linear::random(...), GELU(), ...): copies of the layers.
+  /// Sequential(Linear::random(...), GELU(), ...): copies of the layers. Of a Sequential alone: a
+  /// copy of it.
   template <std::derived_from<UnaryLayer>... Layers>
-  requires(sizeof...(Layers) > 1) explicit Sequential(Layers... layers) {
+  requires(sizeof...(Layers) > 0 &&
+           !std::same_as<std::tuple<Layers...>,
+                         std::tuple<Sequential>>) explicit Sequential(Layers... layers) {
     (add(std::make_unique<Layers>(std::move(layers))), ...);
   }
   /// Throws ArgumentError for null.
   Sequential& add(std::unique_ptr<UnaryLayer> layer);
   std::size_t size() const { return layers_.size(); }
-  UnaryLayer& operator[](std::size_t i) const { return *layers_[i]; }
+  /// Throws ArgumentError when there are not so many layers.
+  UnaryLayer& operator[](std::size_t i) const;
 
   Array forward(const Array& x, StreamOrDevice s = {}) const override;
   void visit(Visitor& v) override;

@@ -19,13 +19,11 @@ class SwitchLinearLayer : public Module {
   /// x: [..., M, in] float; indices: i32, u32 or u8, the experts of x's matrices: their shape
   /// broadcasts with x's axes before the last two, to I. Result: I + [M, out], of MLX's promoted
   /// dtype. A token's x is [1, 1, in] for its k experts, indices [..., k]: result [..., k, 1, out].
-  /// sorted_indices is a hint and changes nothing. Throws ArgumentError when x's width is not
-  /// in_features or an index that the host holds is out of range; one that a device computed is
-  /// reported by the stream's next read (see gather_qmm).
+  /// sorted_indices is a hint and changes nothing. Throws ArgumentError when x is not float, its
+  /// width is not in_features or an index that the host holds is out of range; one that a device
+  /// computed is reported by the stream's next read (see gather_qmm).
   Array forward(const Array& x, const Array& indices, bool sorted_indices = false,
-                StreamOrDevice s = {}) const {
-    return product(x, {.rhs = indices, .sorted = sorted_indices}, s);
-  }
+                StreamOrDevice s = {}) const;
 
  private:
   /// at: has rhs alone.
