@@ -1,4 +1,4 @@
-// out[i] = f(x[i]), rounded once, where the constant FUNCTION is the f of f_of and f_of16 below. A
+// out[i] = f(x[i]), rounded once, where the constant FUNCTION is f_of of the functions below. A
 // work-item takes per_item neighbouring elements.
 #include "common/dtype.clh"
 #include "common/math.clh"
@@ -48,11 +48,11 @@ kernel void unary(const global x_t* x, ulong x_at, global x_t* out, ulong out_at
 #if WIDE
   for (; i + 16 <= last; i += 16) {
     const float16 v = LOAD16(X, x, i);
-    STORE16(X, out, i, CLMX_JOIN(FUNCTION, _of16)(v));
+    STORE16(X, out, i, CLMX_JOIN(FUNCTION, 16)(v));
   }
 #endif
   for (; i < last; i++) {
     const float v = LOAD(X, x, i);
-    STORE(X, out, i, CLMX_JOIN(FUNCTION, _of)(v));
+    STORE(X, out, i, FUNCTION(v));
   }
 }
