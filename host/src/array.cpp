@@ -74,6 +74,11 @@ Array Array::to(const Device& device) const {
           static_cast<std::int64_t>(place.at / element)};
 }
 
+bool Array::is_on(const Device& device) const {
+  const std::size_t begin = static_cast<std::size_t>(offset_) * size_of(dtype_);
+  return storage_->held_on(device.default_stream(), begin, bytes()).has_value();
+}
+
 bool Array::ready() const {
   return storage_->ready();
 }

@@ -25,9 +25,10 @@ Array interleave(const Array& from, int rows, const Stream& stream) {
   return Array::wrap(buffer, shape, from.dtype(), stream);
 }
 
-/// Bytes that only the preparation reads: their replica on the device ends with it.
-Array for_once(const Array& rows) {
-  return rows.home() ? rows : Array::wrap(rows.map_bytes(), rows.shape(), rows.dtype());
+/// Bytes that only the preparation reads: a replica made for it ends with it.
+Array for_once(const Array& rows, const Device& device) {
+  if (rows.home() || rows.is_on(device)) return rows;
+  return Array::wrap(rows.map_bytes(), rows.shape(), rows.dtype());
 }
 
 /// The rows of all matrices of a stack, one below the other.
@@ -47,9 +48,10 @@ WeightRows rows_of(const QuantizedWeight& weight, const RowRange& range) {
 }
 
 WeightRows prepare(WeightRows rows, int block, const Stream& stream) {
-  rows.words = interleave(for_once(rows.words), block, stream);
-  rows.scales = interleave(for_once(rows.scales), block, stream);
-  if (rows.biases) rows.biases = interleave(for_once(*rows.biases), block, stream);
+  const Device device = stream.device();
+  rows.words = interleave(for_once(rows.words, device), block, stream);
+  rows.scales = interleave(for_once(rows.scales, device), block, stream);
+  if (rows.biases) rows.biases = interleave(for_once(*rows.biases, device), block, stream);
   return rows;
 }
 

@@ -5,6 +5,7 @@
 
 #include "checks.hpp"
 #include "clmx/host/ops_basic.hpp"
+#include "clmx/host/ops_quantized.hpp"
 #include "clmx/host/self_check.hpp"
 #include "launch.hpp"
 #include "loop_limit.hpp"
@@ -75,11 +76,16 @@ void check_turns(const QuantizedWeight& w, const QmmOptions& options, const Devi
   require_turns(device, turns_of_sum(k, k / k_per_block + 1), op, "an inner size", k);
 }
 
+/// Of a weight that is kept, by its transpose.
+ProductTuning choose_kept(const QuantizedWeight& w, const ProductShape& shape,
+                          const DeviceInfo& device) {
+  const bool prepares = !w.global_scale() && has_prepared_kernels(w.params());
+  return prepares ? choose_product(device, shape) : choose_plain(device);
+}
+
 ProductTuning choose(const Product& p, const DeviceInfo& device) {
   if (!p.transpose) return choose_columns(device, p.shape.m);
-  const bool prepares = p.keeps_weight && !p.pairs && !p.w.global_scale();
-  return prepares && has_prepared_kernels(p.w.params()) ? choose_product(device, p.shape)
-                                                        : choose_plain(device);
+  return p.keeps_weight && !p.pairs ? choose_kept(p.w, p.shape, device) : choose_plain(device);
 }
 
 DType promoted(const Array& x, const QuantizedWeight& w) {
@@ -207,6 +213,24 @@ void run_product(const Product& p, const ProductTuning& tuning, const WeightRows
     case ProductKernel::columns:
       return run_columns(p, tuning, rows, out, stream);
   }
+}
+
+void copy_array(const Array& array, StreamOrDevice s) {
+  if (array.size() > 0) static_cast<void>(array.to(s.resolve().device()));
+}
+
+void copy_weight(const QuantizedWeight& w, StreamOrDevice s) {
+  const Stream stream = s.resolve();
+  const ProductShape shape{1, w.out_features(), w.in_features()};
+  const bool one = w.batch().rank() == 0 && w.packed().size() > 0;
+  const int rows = one ? choose_kept(w, shape, stream.device().info()).rows : 0;
+  // From the host the layout is made without a replica of its own; from another device by one.
+  const bool direct = rows > 0 && !w.packed().home();
+  for (const Array* part : {&w.packed(), &w.scales()})
+    if (!direct) copy_array(*part, stream);
+  for (const auto* part : {&w.biases(), &w.global_scale()})
+    if (*part && !direct) copy_array(**part, stream);
+  if (rows > 0) static_cast<void>(weight_rows(w, rows, stream));
 }
 
 }  // namespace clmx

@@ -78,6 +78,13 @@ Array QuantizedEmbedding::project(const Array& x, std::optional<DType> dtype,
   return quantized_matmul(x, weight_, {.dtype = dtype}, s);
 }
 
+void QuantizedEmbedding::copy_to(const Stream& stream) const {
+  copy_array(weight_.packed(), stream);
+  copy_array(weight_.scales(), stream);
+  for (const auto* part : {&weight_.biases(), &weight_.global_scale()})
+    if (*part) copy_array(**part, stream);
+}
+
 void QuantizedEmbedding::visit(Visitor& v) {
   v.quantized(weight_);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "clmx/host/ops_quantized.hpp"
 #include "path_visitor.hpp"
 
 namespace clmx {
@@ -71,19 +72,17 @@ class Replacer final : public PathVisitor {
   std::unique_ptr<Module> layer_;
 };
 
-class Copier final : public PathVisitor {
+/// Copies the parameters of one module.
+class Copier final : public Visitor {
  public:
-  explicit Copier(Stream stream) : stream_(std::move(stream)) {}
-  void parameter(std::string_view /*name*/, Array& value) override { copy(value); }
-  void quantized(QuantizedWeight& value) override {
-    each_part(value, [&](const char*, const Array& part) { copy(part); });
-  }
+  explicit Copier(const Stream& stream) : stream_(stream) {}
+  void parameter(std::string_view /*name*/, Array& value) override { copy_array(value, stream_); }
+  void quantized(QuantizedWeight& value) override { copy_weight(value, stream_); }
+  void child(std::string_view /*name*/, Module& /*module*/) override {}
+  void slot(std::string_view /*name*/, SlotBase& /*slot*/) override {}
 
  private:
-  void copy(const Array& array) {
-    if (array.size() > 0) static_cast<void>(array.on(stream_));
-  }
-  Stream stream_;
+  const Stream& stream_;
 };
 
 /// The modules that freezing concerns: one, or it and all below.
@@ -237,9 +236,14 @@ void Module::replace(std::string_view path, std::unique_ptr<Module> layer) {
   require(replacer.done(), "replace", "there is no slot '", path, "'");
 }
 
+void Module::copy_to(const Stream& stream) const {
+  Copier copier(stream);
+  const_cast<Module&>(*this).visit(copier);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+}
+
 void Module::to(StreamOrDevice s) {
-  Copier copier(s.resolve());
-  visit(copier);
+  const Stream stream = s.resolve();
+  walk([&](const std::string&, const Module& module) { module.copy_to(stream); });
 }
 
 std::string Module::description() const {

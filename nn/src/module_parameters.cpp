@@ -41,6 +41,12 @@ class Lister final : public PathVisitor {
 class Loader final : public PathVisitor {
  public:
   explicit Loader(const Checkpoint& from) : from_(from) {}
+  void enter(Module& module) override {
+    const Module* const outer = module_;
+    module_ = &module;
+    module.visit(*this);
+    module_ = outer;
+  }
   void parameter(std::string_view name, Array& value) override {
     const std::string full = at(name);
     if (!from_.has(full)) return missing(full);
@@ -68,6 +74,7 @@ class Loader final : public PathVisitor {
     if (!from_.has(full)) return;
     use(full);
     extras_.emplace_back(&value, from_.array(full));
+    check_extra(name, extras_.back().second);
   }
   LoadReport report() const {
     LoadReport result{missing_, {}};
@@ -92,6 +99,13 @@ class Loader final : public PathVisitor {
         from_.where(), 0,
         join("tensor ", name, " is ", what_of(loaded), ", the model expects ", what_of(value)));
   }
+  void check_extra(std::string_view name, const Array& value) const {
+    try {
+      module_->check_extra(name, value);
+    } catch (const ArgumentError& error) {
+      throw FormatError(from_.where(), 0, join("tensor ", at(name), ": ", error.what()));
+    }
+  }
   void missing_weight(const QuantizedWeight& value) {
     for (const char* part : {"scales", "biases", "global_scale"}) {
       if (!from_.has(at(part))) continue;
@@ -114,6 +128,7 @@ class Loader final : public PathVisitor {
   void missing(const std::string& name) { missing_.push_back(name); }
   void use(const std::string& name) { used_.insert(from_.listed_as(name)); }
   const Checkpoint& from_;
+  const Module* module_ = nullptr;  // whose parameters come
   std::set<std::string> used_;
   std::vector<std::string> missing_;
   std::vector<std::pair<Array*, Array>> arrays_;
@@ -189,7 +204,7 @@ std::vector<NamedArray> Module::trainable_parameters() const {
 LoadReport Module::load_weights(const Checkpoint& from, Strictness strictness) {
   require_all_stored(*this, "load_weights");
   Loader loader(from);
-  visit(loader);
+  loader.enter(*this);
   LoadReport report = loader.report();
   enforce(report, strictness, from.where());
   loader.put_in_place();

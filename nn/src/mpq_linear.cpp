@@ -1,6 +1,6 @@
 #include "clmx/nn/mpq_linear.hpp"
 
-#include <array>
+#include <vector>
 
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops_basic.hpp"
@@ -12,29 +12,19 @@ namespace {
 
 constexpr const char* layer = "MPQLinear";
 
-/// The tensors that are there for some layers only.
-struct Member {
-  const char* name;
-  std::optional<Array> MPQLinearTensors::*tensor;
-};
-constexpr std::array members{Member{"qstatistic", &MPQLinearTensors::qstatistic},
-                             Member{"qzeros_zeros", &MPQLinearTensors::qzeros_zeros},
-                             Member{"qzeros_scales", &MPQLinearTensors::qzeros_scales},
-                             Member{"qscales", &MPQLinearTensors::qscales},
-                             Member{"qscales_zeros", &MPQLinearTensors::qscales_zeros},
-                             Member{"qscales_scales", &MPQLinearTensors::qscales_scales},
-                             Member{"qzeros", &MPQLinearTensors::qzeros},
-                             Member{"scales", &MPQLinearTensors::scales},
-                             Member{"bias", &MPQLinearTensors::bias}};
-
-void check_like(const Array& given, const Array& wanted, const char* name) {
-  require(given.dtype() == wanted.dtype() && given.shape() == wanted.shape(), layer, name, " is ",
-          given.dtype(), ' ', given.shape(), ", wanted is ", wanted.dtype(), ' ', wanted.shape());
+void check_like(const Array& given, const TensorForm& wanted, const char* name) {
+  require(given.dtype() == wanted.dtype && given.shape() == wanted.shape, layer, name, " is ",
+          given.dtype(), ' ', given.shape(), ", wanted is ", wanted.dtype, ' ', wanted.shape);
 }
 
 MpqTensors symmetric(const MPQLinearTensors& t) {
   return {t.qweight,         *t.qstatistic,   *t.qscales_zeros,
           *t.qscales_scales, *t.qzeros_zeros, *t.qzeros_scales};
+}
+
+std::vector<Array> parts_of(const MpqWeight& w) {
+  return {w.packed,         w.qstatistic,   w.qscales_zeros,
+          w.qscales_scales, w.qzeros_zeros, w.qzeros_scales};
 }
 
 const char* name_of(MPQStatistics statistics) {
@@ -47,13 +37,14 @@ MPQLinear::MPQLinear(const MPQLinearOptions& options)
     : options_(resolved(options)), tensors_{Array::from(std::vector<std::int32_t>(1), Shape{1})} {
   check_parameters();
   tensors_ = initial_tensors(options_);
+  tensors_.g_idx = initial_g_idx(options_);
 }
 
 MPQLinear::MPQLinear(const MPQLinearOptions& options, MPQLinearTensors tensors)
-    : MPQLinear(options) {
-  if (!tensors.g_idx) tensors.g_idx = tensors_.g_idx;
-  tensors_ = std::move(tensors);
+    : options_(resolved(options)), tensors_(std::move(tensors)) {
+  check_parameters();
   check_tensors();
+  if (!tensors_.g_idx) tensors_.g_idx = initial_g_idx(options_);
 }
 
 void MPQLinear::check_parameters() const {
@@ -61,15 +52,21 @@ void MPQLinear::check_parameters() const {
 }
 
 void MPQLinear::check_tensors() const {
-  const MPQLinearTensors wanted = initial_tensors(options_);
-  check_like(tensors_.qweight, wanted.qweight, "qweight");
-  for (const auto& [name, tensor] : members) {
-    const std::optional<Array>&given = tensors_.*tensor, &like = wanted.*tensor;
-    require(!like || given, layer, name, " is missing");
-    require(like || !given, layer, name, " is given, but a layer of these options has none");
-    if (like) check_like(*given, *like, name);
+  const TensorForms wanted = tensor_forms(options_);
+  check_like(tensors_.qweight, wanted.at("qweight"), "qweight");
+  for (const auto& [name, tensor] : mpq_members) {
+    const std::optional<Array>& given = tensors_.*tensor;
+    const auto form = wanted.find(name);
+    require(form == wanted.end() || given, layer, name, " is missing");
+    require(form != wanted.end() || !given, layer, name,
+            " is given, but a layer of these options has none");
+    if (given) check_like(*given, form->second, name);
   }
-  require_plain_order(*tensors_.g_idx, options_.in_channels, params().group_size, layer);
+  if (tensors_.g_idx) check_extra("g_idx", *tensors_.g_idx);
+}
+
+void MPQLinear::check_extra(std::string_view name, const Array& value) const {
+  if (name == "g_idx") require_plain_order(value, options_.in_channels, params().group_size, layer);
 }
 
 MpqParams MPQLinear::params() const {
@@ -117,7 +114,7 @@ void MPQLinear::loaded() {
   expanded_.reset();
   compact_.reset();
   ignored_.reset();
-  for (const auto& [name, tensor] : members) {
+  for (const auto& [name, tensor] : mpq_members) {
     std::optional<Array>& each = tensors_.*tensor;
     if (each && is_float(each->dtype()) && each->dtype() != DType::f16)
       each = Array::from(each->as_array<Half>(), each->shape());
@@ -126,7 +123,7 @@ void MPQLinear::loaded() {
 
 void MPQLinear::set_qweight_data(const Array& qweight) {
   require_stored("set_qweight_data");
-  check_like(qweight, tensors_.qweight, "qweight");
+  check_like(qweight, tensor_forms(options_).at("qweight"), "qweight");
   tensors_.qweight = qweight;
   loaded();
 }
@@ -152,18 +149,19 @@ Array MPQLinear::zeros() const {
 
 std::int64_t MPQLinear::weight_bytes() const {
   require_prepared("weight_bytes");
+  if (expanded_) return static_cast<std::int64_t>(expanded_->bytes());
   std::int64_t bytes = 0;
-  const auto add = [&](const Array& array) { bytes += static_cast<std::int64_t>(array.bytes()); };
-  if (expanded_) {
-    for (const Array& part : {expanded_->packed(), expanded_->scales(), *expanded_->biases()})
-      add(part);
-    return bytes;
-  }
-  for (const Array& part :
-       {compact_->packed, compact_->qstatistic, compact_->qscales_zeros, compact_->qscales_scales,
-        compact_->qzeros_zeros, compact_->qzeros_scales})
-    add(part);
+  for (const Array& part : parts_of(*compact_)) bytes += static_cast<std::int64_t>(part.bytes());
   return bytes;
+}
+
+void MPQLinear::copy_to(const Stream& stream) const {
+  if (!prepared()) return Module::copy_to(stream);
+  if (expanded_) copy_weight(*expanded_, stream);
+  if (compact_) {
+    for (const Array& part : parts_of(*compact_)) copy_array(part, stream);
+  }
+  if (tensors_.bias) copy_array(*tensors_.bias, stream);
 }
 
 Array MPQLinear::product(const Array& x, std::optional<DType> dtype, StreamOrDevice s) const {
@@ -196,7 +194,7 @@ void MPQLinear::visit_released(Visitor& v) {
 void MPQLinear::visit(Visitor& v) {
   if (released_) return visit_released(v);
   v.parameter("qweight", tensors_.qweight);
-  for (const auto& [name, tensor] : members) v.optional_parameter(name, tensors_.*tensor);
+  for (const auto& [name, tensor] : mpq_members) v.optional_parameter(name, tensors_.*tensor);
   v.extra("g_idx", tensors_.g_idx);
   // Buffers that the original writes and computes anew: shifts, and the expanded statistics.
   for (const char* name : {"wf", "zeros"}) v.extra(name, ignored_);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "clmx/devices/error.hpp"
+#include "random_values.hpp"
 
 namespace clmx {
 namespace {
@@ -46,37 +47,34 @@ void check_double_quantization(const MPQLinearOptions& o, Rules& rules) {
   rules.want(o.dq_mode != 1 || (o.asym && o.w_bit == 2), "dq_mode 1 needs asym and w_bit 2");
 }
 
-Array zeros_of(DType dtype, const Shape& shape) {
-  const auto size = static_cast<std::size_t>(shape.elements());
-  if (dtype == DType::i32) return Array::from(std::vector<std::int32_t>(size), shape);
-  if (dtype == DType::u8) return Array::from(std::vector<std::uint8_t>(size), shape);
-  return Array::from(std::vector<Half>(size), shape);
-}
-
-Array halves_of_one(const Shape& shape) {
-  return Array::from(std::vector<Half>(static_cast<std::size_t>(shape.elements()), Half(1.0F)),
-                     shape);
+Array filled(const TensorForm& form) {
+  if (form.dtype == DType::i32)
+    return Array::from(host_values<std::int32_t>(form.shape, 0), form.shape);
+  if (form.dtype == DType::u8)
+    return Array::from(host_values<std::uint8_t>(form.shape, 0), form.shape);
+  return Array::from(host_values(form.shape, Half(form.value)), form.shape);
 }
 
 Array group_indices(std::int64_t k, std::int64_t group_size) {
-  std::vector<std::int32_t> groups;
-  for (std::int64_t i = 0; i < k; ++i) groups.push_back(static_cast<std::int32_t>(i / group_size));
+  std::vector<std::int32_t> groups = host_values<std::int32_t>(Shape{k}, 0);
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    groups[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(i) / group_size);
   return Array::from(groups, Shape{k});
 }
 
-void add_double_quantized(MPQLinearTensors& t, const MPQLinearOptions& o, std::int64_t groups) {
+void add_double_quantized(TensorForms& forms, const MPQLinearOptions& o, std::int64_t groups) {
   const std::int64_t n = o.out_channels, columns = n / o.dq_group_size;
   const Shape cells{groups, columns, 1}, codes{groups, columns, o.dq_group_size};
   const Shape of_scales = o.dq_mode == 1 ? Shape{1, n, 1} : cells;
-  t.qscales_zeros = zeros_of(DType::f16, of_scales);
-  t.qscales_scales = halves_of_one(of_scales);
+  forms["qscales_zeros"] = {DType::f16, of_scales};
+  forms["qscales_scales"] = {DType::f16, of_scales, 1};
   if (o.asym) {
-    t.qscales = zeros_of(DType::u8, o.w_bit == 4 ? codes : Shape{groups, n});
+    forms["qscales"] = {DType::u8, o.w_bit == 4 ? codes : Shape{groups, n}};
     return;
   }
-  t.qstatistic = zeros_of(DType::u8, codes);
-  t.qzeros_zeros = zeros_of(DType::f16, cells);
-  t.qzeros_scales = halves_of_one(cells);
+  forms["qstatistic"] = {DType::u8, codes};
+  forms["qzeros_zeros"] = {DType::f16, cells};
+  forms["qzeros_scales"] = {DType::f16, cells, 1};
 }
 
 }  // namespace
@@ -101,18 +99,31 @@ void check_mpq_options(const MPQLinearOptions& o) {
   require(rules.violated().empty(), "MPQLinear", rules.violated());
 }
 
-MPQLinearTensors initial_tensors(const MPQLinearOptions& o) {
+TensorForms tensor_forms(const MPQLinearOptions& o) {
   const std::int64_t k = o.in_channels, n = o.out_channels, groups = k / o.group_size;
-  MPQLinearTensors t{zeros_of(DType::i32, Shape{k / 32 * o.w_bit, n})};
-  t.g_idx = group_indices(k, o.group_size);
-  if (!o.disable_bias) t.bias = zeros_of(DType::f16, Shape{n});
-  if (o.asym) t.qzeros = zeros_of(DType::i32, Shape{groups, n / 32 * o.w_bit});
+  TensorForms forms{{"qweight", {DType::i32, Shape{k / 32 * o.w_bit, n}}}};
+  if (!o.disable_bias) forms["bias"] = {DType::f16, Shape{n}};
+  if (o.asym) forms["qzeros"] = {DType::i32, Shape{groups, n / 32 * o.w_bit}};
   if (o.use_gba_quant) {
-    add_double_quantized(t, o, groups);
+    add_double_quantized(forms, o, groups);
   } else {
-    t.scales = halves_of_one(Shape{groups, n});
+    forms["scales"] = {DType::f16, Shape{groups, n}, 1};
   }
-  return t;
+  return forms;
+}
+
+MPQLinearTensors initial_tensors(const MPQLinearOptions& o) {
+  const TensorForms forms = tensor_forms(o);
+  MPQLinearTensors tensors{filled(forms.at("qweight"))};
+  for (const auto& [name, tensor] : mpq_members) {
+    if (const auto form = forms.find(name); form != forms.end())
+      tensors.*tensor = filled(form->second);
+  }
+  return tensors;
+}
+
+Array initial_g_idx(const MPQLinearOptions& o) {
+  return group_indices(o.in_channels, o.group_size);
 }
 
 }  // namespace clmx

@@ -296,15 +296,59 @@ TEST(MPQLinear, RefusesAnotherInputBeforeAnythingRuns) {
   EXPECT_THAT(argument_error([&] { (void)layer.forward(narrow, device); }), HasSubstr("128"));
 }
 
-TEST(MPQLinear, LayersAreAllPreparedOrNone) {
+TEST(MPQLinear, ActOrderIsRefusedWhenLoaded) {
   std::vector<std::int32_t> order(128);
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i < 64 ? 1 : 0;
+  Random random(3);
   Sequential model;
   model.add(std::make_unique<MPQLinear>(made()));
   model.add(std::make_unique<MPQLinear>(made()));
-  model.load_weights({{"layers.1.g_idx", Array::from(order, Shape{128})}}, Strictness::lenient);
-  EXPECT_THAT(argument_error([&] { prepare_layers(model); }), HasSubstr("layer layers.1"));
-  EXPECT_FALSE(dynamic_cast<const MPQLinear&>(model[0]).prepared());
+  const Array other = made().qweight();
+  try {
+    model.load_weights({{"layers.0.qweight", words(other.shape(), random)},
+                        {"layers.1.g_idx", Array::from(order, Shape{128})}},
+                       Strictness::lenient);
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("tensor layers.1.g_idx"));
+    EXPECT_THAT(error.what(), HasSubstr("act-order"));
+  }
+  EXPECT_EQ(model.parameters()[0].value.to_vector<std::int32_t>(),
+            other.to_vector<std::int32_t>());  // nothing was changed
+  EXPECT_EQ(prepare_layers(model), 2);
+}
+
+TEST(MPQLinear, SizesBeyondMemoryAreRefused) {
+  for (const std::int64_t k : {std::int64_t{1} << 45, std::int64_t{1} << 61}) {
+    MPQLinearOptions options = small();
+    options.in_channels = k;
+    EXPECT_NE(argument_error([&] { MPQLinear{options}; }), "") << k;
+  }
+}
+
+/// Bytes on the device after a move there, and how many more a forward then leaves behind.
+std::pair<std::size_t, std::size_t> moved_and_used(Module& model, const LinearLayer& layer,
+                                                   const Device& device) {
+  device.trim_memory();
+  const std::size_t before = device.memory().active_bytes;
+  model.to(device);
+  const std::size_t moved = device.memory().active_bytes;
+  (void)layer.forward(Array::from(std::vector<float>(512), Shape{1, 512}), device)
+      .to_vector<Half>();
+  return {moved - before, device.memory().active_bytes - moved};
+}
+
+TEST(MPQLinear, AMoveTakesWhatForwardReads) {
+  for (const Device& device : test_devices()) {
+    for (const auto statistics : {MPQStatistics::expanded, MPQStatistics::direct}) {
+      MPQLinearOptions options = small(statistics);
+      options.in_channels = 512;
+      MPQLinear layer(options, random_tensors(options));
+      layer.prepare_params();
+      const auto [moved, more] = moved_and_used(layer, layer, device);
+      EXPECT_EQ(more, 0U) << device.info().selector;
+    }
+  }
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ class Array {
   /// The same values, held on that device (copied there now unless they are; asked for like this,
   /// also under CLMX_TRANSFERS=deny).
   Array to(const Device& device) const;
+  /// Whether that device can read them without a copy.
+  bool is_on(const Device& device) const;
 
   bool ready() const;  ///< whether reading would not wait for a device
   /// Throws what failed in producing it.

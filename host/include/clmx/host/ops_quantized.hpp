@@ -92,4 +92,11 @@ Array from_fp8(const Array& x, DType dtype = DType::bf16, StreamOrDevice s = {})
 Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
                         std::optional<DType> dtype = {}, StreamOrDevice s = {});
 
+/// Puts on the device what products with the transposed weight read there, also under
+/// CLMX_TRANSFERS=deny: a layout of its own where the device's kernels want one, and then no other
+/// copy stays; else the stored parts.
+void copy_weight(const QuantizedWeight& w, StreamOrDevice s = {});
+/// Puts a replica on the device, also under CLMX_TRANSFERS=deny.
+void copy_array(const Array& array, StreamOrDevice s = {});
+
 }  // namespace clmx

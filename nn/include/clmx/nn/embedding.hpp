@@ -81,6 +81,8 @@ class QuantizedEmbedding final : public EmbeddingLayer, public Quantized {
   }
   std::string describe() const override;
   bool always_frozen() const override { return true; }
+  /// The stored parts, which lookups read.
+  void copy_to(const Stream& stream) const override;
   std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},
                                    StreamOrDevice s = {}) const override;
   /// Itself: quantizing again changes nothing.

@@ -69,8 +69,14 @@ class Module {
   virtual bool always_frozen_key(std::string_view /*key*/) const { return always_frozen(); }
   /// Throws ArgumentError, naming the op, when its parameters are no longer what a file holds.
   virtual void require_stored(std::string_view /*op*/) const {}
+  /// Throws ArgumentError when a file's tensor for this extra (see Visitor) does not fit; asked
+  /// before load_weights replaces anything.
+  virtual void check_extra(std::string_view /*name*/, const Array& /*value*/) const {}
   /// Called after load_weights has replaced its parameters.
   virtual void loaded() {}
+  /// Puts on the stream's device what forward reads there, without its children. By itself: the
+  /// parameters, quantized weights as products read them.
+  virtual void copy_to(const Stream& stream) const;
 
   /// One line a module: its path and what it is.
   std::string description() const;
@@ -131,8 +137,9 @@ class Module {
   /// path or the layer is not of the slot's kind.
   void replace(std::string_view path, std::unique_ptr<Module> layer);
 
-  /// Copies every parameter to the device before it is needed. Ops run where they are told to, not
-  /// where weights are; weights that another device needs later are copied there as well.
+  /// Copies what every module's forward reads to the device before it is needed, also under
+  /// CLMX_TRANSFERS=deny. Ops run where they are told to, not where weights are; weights that
+  /// another device needs later are copied there as well.
   void to(StreamOrDevice s);
 
   /// Replaces every parameter by the checkpoint's tensor of the same path, all or none. Throws

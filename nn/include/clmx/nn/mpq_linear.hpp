@@ -53,10 +53,10 @@ struct MPQLinearTensors {
 class MPQLinear final : public LinearLayer, public Quantized {
  public:
   /// Tensors of zeros, but for scales of ones: GPTQ's, and those of the second level. Throws
-  /// ArgumentError as check_parameters does.
+  /// ArgumentError as check_parameters does, and when there is no memory for them.
   explicit MPQLinear(const MPQLinearOptions& options);
   /// Over these tensors. Throws ArgumentError also for one that is missing or has another shape or
-  /// dtype, by its name.
+  /// dtype, by its name, and for g_idx in another order than i / group_size (act-order).
   MPQLinear(const MPQLinearOptions& options, MPQLinearTensors tensors);
 
   /// Throws one ArgumentError that names every rule the options violate. The constructors do so.
@@ -76,7 +76,8 @@ class MPQLinear final : public LinearLayer, public Quantized {
   /// [n, k / 32 * w_bit].
   Array qweight() const;
   /// [n, groups] after prepare_params: f16 scales, and what is added to code * scale (-zeros; f16,
-  /// with integer zero points f32). Throws ArgumentError before it.
+  /// with integer zero points f32). Throws ArgumentError before it. With direct statistics each
+  /// call expands them anew.
   Array scales() const;
   Array zeros() const;
   const std::optional<Array>& bias() const { return tensors_.bias; }
@@ -96,6 +97,10 @@ class MPQLinear final : public LinearLayer, public Quantized {
     return released_ || !options_.requires_grad || key != "qweight";
   }
   void require_stored(std::string_view op) const override;
+  /// Refuses act-order before anything is loaded.
+  void check_extra(std::string_view name, const Array& value) const override;
+  /// What prepare_params made, once it has.
+  void copy_to(const Stream& stream) const override;
   /// Floats of a file in another dtype are rounded to f16.
   void loaded() override;
   /// A Linear over the dequantized weight; dtype absent: f16.
