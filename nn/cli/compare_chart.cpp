@@ -8,6 +8,7 @@
 
 #include "clmx/devices/error.hpp"
 #include "compare_report.hpp"
+#include "compare_svg.hpp"
 #include "markup.hpp"
 #include "text_table.hpp"
 
@@ -17,56 +18,12 @@ namespace {
 constexpr double row_height = 18, mark_height = 8, label_width = 210, plot_width = 430, top = 24;
 constexpr double least = 1e-4, most = 10;  // of the logarithmic axis
 
-std::string colour(std::size_t device) {
-  return join("var(--d", device % 6, ')');
-}
-
 std::vector<std::string> op_names(const std::vector<ComparedDevice>& devices) {
   std::set<std::string> names;
   for (const ComparedDevice& device : devices) {
     for (const ComparedCase& one : device.cases) names.insert(one.op);
   }
   return {names.begin(), names.end()};
-}
-
-void open_svg(std::ostream& out, double width, double height, const char* title) {
-  out << "<div class=\"wide\"><svg viewBox=\"0 0 " << width << ' ' << height
-      << "\" role=\"img\" aria-label=\"" << title << "\">\n";
-}
-
-void close_svg(std::ostream& out) {
-  out << "</svg></div>\n";
-}
-
-void text(std::ostream& out, double x, double y, const std::string& words,
-          const char* attributes = "") {
-  out << "<text x=\"" << x << "\" y=\"" << y << "\" " << attributes << '>' << escaped_markup(words)
-      << "</text>\n";
-}
-
-void line(std::ostream& out, double x, double from, double to, const char* kind) {
-  out << "<line class=\"" << kind << "\" x1=\"" << x << "\" x2=\"" << x << "\" y1=\"" << from
-      << "\" y2=\"" << to << "\"/>\n";
-}
-
-/// Circle, square, diamond, triangle, so that colour is not all that tells devices apart.
-void mark(std::ostream& out, double x, double y, std::size_t device, const std::string& title) {
-  constexpr std::array shapes{"M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z",
-                              "M0-5L5 0L0 5L-5 0z", "M0-5L5 4H-5z"};
-  out << "<path transform=\"translate(" << x << ' ' << y << ")\" d=\""
-      << shapes[device % shapes.size()] << "\" fill=\"" << colour(device)
-      << "\" fill-opacity=\".8\"><title>" << escaped_markup(title) << "</title></path>\n";
-}
-
-void write_key(std::ostream& out, const std::vector<ComparedDevice>& devices) {
-  out << "<p>";
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    out << "<span class=\"key\"><svg style=\"display:inline;width:12px;min-width:0;height:12px\" "
-           "viewBox=\"-6 -6 12 12\">";
-    mark(out, 0, 0, i, devices[i].selector);
-    out << "</svg> " << escaped_markup(devices[i].selector) << "</span>";
-  }
-  out << "</p>\n";
 }
 
 double log_position(double share) {
@@ -77,10 +34,16 @@ double log_position(double share) {
 void write_log_axis(std::ostream& out, double bottom) {
   for (double share = least; share <= most * 1.01; share *= 10) {
     const bool limit = std::abs(share - 1) < 0.01;
-    line(out, log_position(share), top - 6, bottom, limit ? "limit" : "axis");
+    upright(out, log_position(share), top - 6, bottom, limit ? "limit" : "axis");
     text(out, log_position(share), top - 10, limit ? "1 budget" : join(share),
          "text-anchor=\"middle\" class=\"faint\"");
   }
+}
+
+std::vector<std::string> selectors_of(const std::vector<ComparedDevice>& devices) {
+  std::vector<std::string> selectors;
+  for (const ComparedDevice& device : devices) selectors.push_back(device.selector);
+  return selectors;
 }
 
 const ComparedOp* named(const std::vector<ComparedOp>& ops, const std::string& name) {
@@ -125,7 +88,7 @@ void write_error_chart(std::ostream& out, const std::vector<ComparedDevice>& dev
   const auto ops = ops_of(devices);
   const double height = 10 + mark_height * static_cast<double>(devices.size());
   const double bottom = top + height * static_cast<double>(names.size());
-  write_key(out, devices);
+  write_key(out, selectors_of(devices));
   open_svg(out, label_width + plot_width + 20, bottom + 8, "worst error of each op and device");
   write_log_axis(out, bottom);
   for (std::size_t row = 0; row < names.size(); ++row) {
@@ -167,7 +130,7 @@ void write_ulp_chart(std::ostream& out, const std::vector<ComparedDevice>& devic
   for (std::size_t d = 0; d < devices.size(); ++d) {
     for (const ComparedCase& one : devices[d].cases) all[d].add(one.error);
   }
-  write_key(out, devices);
+  write_key(out, selectors_of(devices));
   open_svg(out, label_width + plot_width + 20, group * ErrorMeasure::bins + 8, "distances in ulps");
   for (std::size_t bin = 0; bin < ErrorMeasure::bins; ++bin) {
     const double y = group * static_cast<double>(bin);

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "compare_ops.hpp"
-#include "numerics.hpp"
+#include "compare_page.hpp"
 
 namespace clmx::cli {
-
-/// How each device computes, in the order of the devices; absent where it could not be measured.
-using NumericsOfDevices = std::vector<std::optional<Numerics>>;
 
 /// One page with everything in it, no network: the worst error of each op on each device on a
 /// logarithmic axis with the budget's line, a heat map of ops and devices, the distances in ulps,

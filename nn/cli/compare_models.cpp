@@ -1,162 +1,241 @@
 #include "compare_models.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 #include "clmx/devices/error.hpp"
-#include "compare_model.hpp"
+#include "clmx/host/safetensors.hpp"
+#include "clmx/nn/placement.hpp"
+#include "compare_logits.hpp"
+#include "compare_model_html.hpp"
+#include "compare_model_report.hpp"
+#include "compare_prompts.hpp"
+#include "digest.hpp"
 #include "dtype_option.hpp"
 #include "exit_code.hpp"
 #include "fingerprint.hpp"
-#include "json_output.hpp"
 #include "progress_bar.hpp"
-#include "prompt.hpp"
-#include "text_table.hpp"
+#include "report_file.hpp"
+#include "requantized.hpp"
 
 namespace clmx::cli {
 namespace {
 
-struct ModelOnDevice {
-  Device device;
-  ComparedModel result;
+/// What was given to hold the run against; read before anything is computed.
+struct Given {
+  std::optional<GivenLogits> logits;
+  std::optional<NamedRecord> record;
+  std::optional<Measured> baseline;
+  std::vector<NamedMode> modes;
+
+  Given(const CompareOptions& options, std::int64_t vocabulary) {
+    if (names_logits(options.against)) {
+      logits = read_logits(options.against, vocabulary);
+    } else if (!options.against.empty()) {
+      record = {options.against, read_record(options.against)};
+    }
+    if (!options.baseline.empty()) baseline = read_baseline(options.baseline);
+    if (!options.modes.empty()) modes = parse_modes(options.modes);
+  }
 };
 
-using Prompts = std::vector<std::vector<std::int32_t>>;
-
-Prompts prompts_of(const ModelFile& file, const CompareModelOptions& options) {
-  const Tokenizer tokenizer = file.tokenizer();
-  Prompts prompts;
-  if (options.text) {
-    prompts.push_back(raw_tokens(tokenizer, *options.text));
-  } else {
-    for (const char* text : fixed_prompts()) prompts.push_back(raw_tokens(tokenizer, text));
-  }
-  for (const auto& tokens : prompts) {
-    if (tokens.empty()) throw UsageError("compare wants a text of at least one token");
-  }
-  return prompts;
+std::string digest_of_prompts(const Prompts& prompts) {
+  std::string all;
+  for (const auto& tokens : prompts) all += hex_digest(std::as_bytes(std::span(tokens)));
+  return hex_digest(std::as_bytes(std::span(all)));
 }
 
-std::vector<ModelOnDevice> compared(const CommonOptions& common, const ModelFile& file,
-                                    const CompareModelOptions& options) {
-  const Prompts prompts = prompts_of(file, options);
-  const std::vector<Device> devices = common.devices_to_compare();
-  const auto model = file.load({.dtype = dtype_from_string(options.dtype)});
-  std::vector<ModelOnDevice> all;
-  ProgressBar bar("comparing", !common.quiet);
-  for (const Device& device : devices) {
-    const std::size_t before = all.size() * prompts.size();
-    bar.show(before, devices.size() * prompts.size());
-    const auto progress = [&](std::size_t done) {
-      bar.show(before + done, devices.size() * prompts.size());
+std::string command_of(const CommonOptions& common, const CompareOptions& options) {
+  std::string command = "clmx compare --model " + quoted(common.model_path().string());
+  if (options.dtype != "f32") command += " --dtype " + options.dtype;
+  if (options.text) command += " --text " + quoted(*options.text);
+  if (!options.prompts.empty()) command += " --prompts " + quoted(options.prompts);
+  if (names_logits(options.against)) command += " --against " + quoted(options.against);
+  return command;
+}
+
+/// Runs the model on each device, then in each mode.
+class Runner {
+ public:
+  Runner(const CommonOptions& common, const CompareOptions& options, const ModelFile& file,
+         const Given& given)
+      : options_(options),
+        given_(given),
+        prompts_(given.logits ? prompts_of(file, options, given.logits->tokens)
+                              : prompts_of(file, options)),
+        devices_(common.devices_to_compare()),
+        model_(file.load({.dtype = dtype_from_string(options.dtype)})),
+        bar_("comparing", !common.quiet) {
+    if (given.logits) check_rows(*given.logits, prompts_.front().size(), options.against);
+    check_dump();
+    total_ = devices_.size() * prompts_.size() * (1 + given.modes.size());
+    result_.model = common.model_path().string();
+    result_.of = join("model ", model_digest(file.path()), ", ", options.dtype, ", prompts ",
+                      digest_of_prompts(prompts_));
+    result_.command = command_of(common, options);
+    result_.bytes = parameter_bytes(*model_);
+  }
+
+  ModelComparison run() {
+    bar_.show(0, total_);
+    for (const Device& device : devices_) add_device(device);
+    for (const NamedMode& mode : given_.modes) add_mode(mode);
+    return std::move(result_);
+  }
+  const std::map<std::string, Array>& dumped() const { return dumped_; }
+
+ private:
+  void check_dump() const {
+    if (options_.dump.empty()) return;
+    std::string parts;
+    for (const std::string& part : model_->parts()) {
+      if (names_module(options_.dump, part)) return;
+      parts += (parts.empty() ? "" : " ") + part;
+    }
+    throw UsageError(join("--dump '", options_.dump, "' names no part of the model: ", parts));
+  }
+
+  void add_device(const Device& device) {
+    ModelOnDevice one{device, {}};
+    if (given_.logits) one.other.emplace();
+    CompareModelRun run;
+    run.progress = [&, before = done_](std::size_t done) {
+      done_ = before + done;
+      bar_.show(done_, total_);
     };
-    all.push_back({device, compare_model(*model, prompts, device, progress)});
+    run.on_logits = [&](std::size_t prompt, const DoubleArray& got, const DoubleArray& wanted) {
+      add_logits(one, prompt, got, wanted);
+    };
+    if (!options_.dump.empty()) {
+      run.on_result = [&](const std::string& part, const std::string& step, const Array& array) {
+        if (names_module(options_.dump, part))
+          dumped_.insert_or_assign(device.info().selector + ": " + step, array);
+      };
+    }
+    one.result = compare_model(*model_, prompts_, device, run);
+    compare_bits(one);
+    result_.devices.push_back(std::move(one));
+    device.trim_memory();  // the next one needs as much
   }
-  return all;
+
+  void add_logits(ModelOnDevice& one, std::size_t prompt, const DoubleArray& got,
+                  const DoubleArray& wanted) {
+    if (one.other) one.other->add(prompts_[prompt], prompt, got, given_.logits->logits);
+    if (!result_.devices.empty()) return;  // float64 is the same beside every device
+    if (given_.logits)
+      result_.other.emplace().add(prompts_[prompt], prompt, given_.logits->logits, wanted);
+    if (!given_.modes.empty()) exact_.push_back(wanted);
+  }
+
+  void compare_bits(ModelOnDevice& one) const {
+    if (result_.devices.empty()) return;
+    const ModelOnDevice& first = result_.devices.front();
+    const auto [own, other] = std::ranges::mismatch(one.result.steps, first.result.steps, {},
+                                                    &ModelStep::digest, &ModelStep::digest);
+    if (own == one.result.steps.end()) return;
+    one.differs_from = first.device.info().selector;
+    one.first_other_bits = *own;
+  }
+
+  void add_mode(const NamedMode& mode) {
+    const RequantizedModel made = requantized(*model_, mode.params, devices_.front());
+    ComparedMode compared{mode.name, parameter_bytes(*made.model), made.layers, made.kept, {}};
+    for (const Device& device : devices_) {
+      LogitsComparison& logits = compared.logits.emplace_back();
+      for (std::size_t i = 0; i < prompts_.size(); ++i) {
+        logits.add(prompts_[i], i, logits_on(*made.model, prompts_[i], device), exact_[i]);
+        bar_.show(++done_, total_);
+      }
+    }
+    result_.modes.push_back(std::move(compared));
+  }
+
+  const CompareOptions& options_;
+  const Given& given_;
+  Prompts prompts_;
+  std::vector<Device> devices_;
+  std::unique_ptr<LanguageModel> model_;
+  ProgressBar bar_;
+  std::size_t done_ = 0, total_ = 0;
+  ModelComparison result_;
+  std::vector<DoubleArray> exact_;  // float64 logits of each prompt, for the modes
+  std::map<std::string, Array> dumped_;
+};
+
+ComparisonRecord record_of(const ModelComparison& all) {
+  ComparisonRecord record{RecordKind::model, CLMX_VERSION, 0, all.of, {}};
+  for (const ModelOnDevice& one : all.devices) {
+    record.devices.push_back(recorded(one.device, one.result));
+    add_mode_measures(all, record.devices.size() - 1, record.devices.back().measures);
+  }
+  return record;
 }
 
-double worst_of(const ComparedModel& model) {
-  double worst = 0;
-  for (const ComparedPart& part : model.parts) worst = std::max(worst, part.worst);
-  return worst;
-}
-
-void print_parts(const ModelOnDevice& one) {
-  std::vector<Row> rows{{one.device.info().selector, "WORST OP", "SO FAR"}};
-  for (const ComparedPart& part : one.result.parts)
-    rows.push_back({part.path, short_number(part.worst), short_number(part.accumulated)});
-  print_table(rows);
-}
-
-void print_findings(const ModelOnDevice& one) {
-  const std::string& selector = one.device.info().selector;
-  if (const auto& wrong = one.result.first_wrong) {
-    std::cout << selector << ": first wrong op: " << wrong->part << ": " << wrong->op << " of "
-              << wrong->shape << ": an error of " << wrong->worst << " of its budget\n";
-  }
-  if (const auto& other = one.result.first_difference) {
-    std::cout << selector << ": first other token: prompt " << other->prompt + 1 << ", position "
-              << other->position << ": " << other->got << " instead of " << other->wanted
-              << ", margin " << other->margin << '\n';
+void write_dump(const std::filesystem::path& record, const std::map<std::string, Array>& tensors,
+                const std::string& of) {
+  try {
+    save_safetensors(std::filesystem::path(record).replace_extension(".safetensors"), tensors,
+                     {{"of", of}});
+  } catch (const FormatError& error) {
+    throw std::runtime_error(error.what());  // the disk's fault, not a model's
   }
 }
 
-void print_lines(const std::vector<ModelOnDevice>& all, bool parts) {
-  std::vector<Row> rows{{"DEVICE", "POSITIONS", "KL MEAN", "KL MAX", "TOP-1", "PERPLEXITY",
-                         "WORST OP", "AT THE END"}};
-  for (const auto& [device, result] : all) {
-    rows.push_back({device.info().selector, std::to_string(result.positions),
-                    short_number(result.kl_mean()), short_number(result.kl_max),
-                    join(result.same_top1, '/', result.positions),
-                    short_number(100 * result.perplexity_change()) + " %",
-                    short_number(worst_of(result)), short_number(result.parts.back().accumulated)});
-  }
-  print_table(rows);
-  for (const ModelOnDevice& one : all) print_findings(one);
-  if (!parts) return;
-  for (const ModelOnDevice& one : all) print_parts(one);
+void check_files(const CompareOptions& options) {
+  if (options.dump.empty()) return;
+  if (options.record.empty())
+    throw UsageError("--dump writes beside the file of --record: give both");
+  if (names_logits(options.record))
+    throw UsageError("--dump writes to " + options.record + ": name the record otherwise");
 }
 
-Json described(const ModelOnDevice& one) {
-  const ComparedModel& result = one.result;
-  Json entry{
-      {"id", one.device.info().id},
-      {"selector", one.device.info().selector},
-      {"positions", result.positions},
-      {"kl_mean", result.kl_mean()},
-      {"kl_max", result.kl_max},
-      {"top1", static_cast<double>(result.same_top1) / static_cast<double>(result.positions)},
-      {"perplexity_change", result.perplexity_change()}};
-  entry["parts"] = Json::array();
-  for (const ComparedPart& part : result.parts) {
-    entry["parts"].push_back(
-        {{"path", part.path}, {"worst_budget", part.worst}, {"accumulated", part.accumulated}});
+void pass_gates(const ModelComparison& all, const CompareOptions& options, bool strict,
+                Gate& gate) {
+  gate.check_devices(all.devices.size(), options.min_devices);
+  for (const ModelOnDevice& one : all.devices) check_device(one, options, gate);
+  for (const Agreement& each : all.agreements) {
+    if (each.result.different > 0) gate.refuse(each.of + " has other bits than " + each.with);
   }
-  entry["first_wrong"] = nullptr;
-  if (const auto& wrong = result.first_wrong) {
-    entry["first_wrong"] = {{"part", wrong->part},
-                            {"op", wrong->op},
-                            {"shape", wrong->shape},
-                            {"worst_budget", wrong->worst}};
-  }
-  entry["first_difference"] = nullptr;
-  if (const auto& other = result.first_difference) {
-    entry["first_difference"] = {{"prompt", other->prompt},
-                                 {"position", other->position},
-                                 {"got", other->got},
-                                 {"wanted", other->wanted},
-                                 {"margin", other->margin}};
-  }
-  return entry;
+  if (all.worse && strict) check_worse(*all.worse, options.baseline, gate);
 }
 
-bool pass_gates(const std::vector<ModelOnDevice>& all, double max_kl) {
-  bool passed = true;
-  for (const auto& [device, result] : all) {
-    if (!result.first_wrong && (max_kl == 0 || result.kl_max <= max_kl)) continue;
-    std::cerr << "clmx: gate: " << device.info().selector << ": "
-              << (result.first_wrong ? join(result.first_wrong->op, " is wrong")
-                                     : join("KL ", result.kl_max, " to float64"))
-              << '\n';
-    passed = false;
-  }
-  return passed;
+void hold_against(ModelComparison& all, const Given& given, const ComparisonRecord& own,
+                  const CompareOptions& options) {
+  if (given.record) all.agreements = agreements({"this machine", own}, *given.record);
+  if (given.baseline) all.worse = got_worse(*given.baseline, measured(own), options.baseline);
 }
 
 }  // namespace
 
-int compare_models(const CommonOptions& common, const CompareModelOptions& options) {
+std::string ModelComparison::repeat(const ModelOnDevice& one) const {
+  return command + " -d " + quoted(one.device.info().selector);
+}
+
+std::string ModelComparison::repeat(const ModelOnDevice& one, const std::string& part) const {
+  return repeat(one) + " --record part.json --dump " + quoted(part);
+}
+
+int compare_models(const CommonOptions& common, const CompareOptions& options) {
+  check_files(options);
   const ModelFile file(common.model_path());
-  const std::vector<ModelOnDevice> all = compared(common, file, options);
+  const Given given(options, file.config().vocabulary);
+  Runner runner(common, options, file, given);
+  ModelComparison all = runner.run();
+  const ComparisonRecord own = record_of(all);
+  hold_against(all, given, own, options);
+  if (!options.record.empty()) write_report(options.record, to_json(own));
+  if (!options.dump.empty()) write_dump(options.record, runner.dumped(), all.of);
+  if (!options.html.empty()) write_report(options.html, to_html(all));
   if (common.json) {
-    Json document = new_document();
-    document["model"] = common.model_path().string();
-    document["devices"] = Json::array();
-    for (const ModelOnDevice& one : all) document["devices"].push_back(described(one));
-    print(document);
+    print(document_of(all, own));
   } else {
-    print_lines(all, common.verbosity > 0);
+    print_comparison(all, common.verbosity > 0, options);
   }
-  return static_cast<int>(pass_gates(all, options.max_kl) ? ExitCode::ok : ExitCode::gate);
+  Gate gate;
+  pass_gates(all, options, common.is_strict(), gate);
+  if (!options.junit.empty())
+    write_report(options.junit, to_junit(as_verified(all, options, gate)));
+  return gate.exit_status();
 }
 
 }  // namespace clmx::cli

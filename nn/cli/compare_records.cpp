@@ -9,23 +9,36 @@
 
 namespace clmx::cli {
 
+namespace {
+
+void check_comparable(const NamedRecord& a, const NamedRecord& b) {
+  const bool of_models = a.record.kind == RecordKind::model;
+  if (a.record.kind != b.record.kind || (of_models && a.record.of != b.record.of)) {
+    throw UsageError(join(a.name, " is of ", of_models ? a.record.of : "ops", ", ", b.name, " of ",
+                          b.record.kind == RecordKind::model ? b.record.of : "ops"));
+  }
+  if (a.record.seed != b.record.seed) {
+    throw UsageError(join(a.name, " was made with --seed ", a.record.seed, ", ", b.name,
+                          " with --seed ", b.record.seed));
+  }
+}
+
+}  // namespace
+
 ComparisonRecord read_record(const std::string& file) {
   const HostBytes text = map_file(file);
   return parse_record({reinterpret_cast<const char*>(text.bytes.data()), text.bytes.size()}, file);
 }
 
 std::vector<Agreement> agreements(const NamedRecord& a, const NamedRecord& b) {
-  if (a.record.seed != b.record.seed) {
-    throw UsageError(join(a.name, " was made with --seed ", a.record.seed, ", ", b.name,
-                          " with --seed ", b.record.seed));
-  }
+  check_comparable(a, b);
   std::vector<Agreement> all;
   for (const RecordedDevice& one : a.record.devices) {
     for (const RecordedDevice& other : b.record.devices) {
       all.push_back({a.name + ' ' + one.selector, b.name + ' ' + other.selector,
                      compare_records(one, other)});
       if (all.back().result.common == 0)
-        throw UsageError(all.back().of + " and " + all.back().with + " have no case in common");
+        throw UsageError(all.back().of + " and " + all.back().with + " have no result in common");
     }
   }
   return all;
@@ -40,10 +53,10 @@ void print_agreements(const std::vector<Agreement>& agreements) {
   for (const auto& [of, with, result] : agreements) {
     std::cout << of << " and " << with << ": ";
     if (result.different == 0) {
-      std::cout << "the same bits in all " << result.common << " cases\n";
+      std::cout << "the same bits in all " << result.common << " results\n";
     } else {
       std::cout << "other bits in " << result.different << " of " << result.common
-                << " cases; first op: " << result.op << ": " << result.name << '\n';
+                << " results; first op: " << result.op << ": " << result.name << '\n';
     }
   }
 }

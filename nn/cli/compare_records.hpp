@@ -7,7 +7,7 @@
 
 namespace clmx::cli {
 
-/// A file of `clmx compare --ops --record`. Throws FormatError.
+/// A file of `clmx compare --record`. Throws FormatError.
 ComparisonRecord read_record(const std::string& file);
 
 /// A record and the name it has in reports.
@@ -21,7 +21,7 @@ struct Agreement {
   std::string of, with;  ///< "a.json pocl:0"
   RecordAgreement result;
 };
-/// Throws UsageError when the records were made of other data, or have no case in common.
+/// Throws UsageError when the records are of different things or data, or have no result in common.
 std::vector<Agreement> agreements(const NamedRecord& a, const NamedRecord& b);
 bool all_agree(const std::vector<Agreement>& agreements);
 /// A line for each on stdout.

@@ -1,69 +1,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "program.hpp"
+#include "compare_command.hpp"
 #include "support/real_model.hpp"
-#include "support/test_devices.hpp"
 #include "tiny_chat_model.hpp"
 
 namespace clmx {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
-
-constexpr int ok = 0, usage = 2, bad_file = 4, gate = 6;
-
-std::string all_selectors(bool emulated_too = true) {
-  std::string all;
-  for (const Device& device : test_devices()) {
-    if (!emulated_too && device.info().device_class == DeviceClass::emulated) continue;
-    all += (all.empty() ? "" : ",") + device.info().selector;
-  }
-  return all;
-}
-
-/// A defect in one place of the kernels.
-struct Fault {
-  const char *file, *from, *to;
-  const char* op;              ///< the first that has to be named
-  const char* pretend = "";    ///< CLMX_PRETEND: the kernels of another class of devices
-  bool within_budget = false;  ///< shows in the bits alone
-};
-
-class CompareCommand : public testing::Test {
- protected:
-  CompareCommand() { program_.environment["CLMX_CACHE_DIR"] = (folder_ / "cache").string(); }
-
-  Ended compare(std::vector<std::string> arguments, const std::string& devices) {
-    arguments.insert(arguments.begin(), {"compare", "--json"});
-    if (!devices.empty()) arguments.insert(arguments.end(), {"-d", devices});
-    return program_.run(arguments);
-  }
-  static std::string first() { return test_devices().front().info().selector; }
-  std::string file(const char* name) const { return (folder_ / name).string(); }
-
-  /// The kernels with the fault in them, read instead of the built-in ones from here on.
-  void plant(const Fault& fault) {
-    const fs::path kernels = folder_ / "kernels";
-    fs::remove_all(kernels);
-    fs::copy(CLMX_KERNELS, kernels, fs::copy_options::recursive);
-    std::string text = content_of(kernels / fault.file);
-    const std::size_t at = text.find(fault.from);
-    ASSERT_NE(at, std::string::npos) << fault.file << " has no " << fault.from;
-    text.replace(at, std::string(fault.from).size(), fault.to);
-    std::ofstream(kernels / fault.file) << text;
-    program_.environment["CLMX_KERNEL_DIR"] = kernels.string();
-    if (*fault.pretend != 0) program_.environment["CLMX_PRETEND"] = fault.pretend;
-  }
-  void expect_found(const Fault& fault);
-
-  TempFolder folder_;
-  Program program_;
-};
 
 TEST_F(CompareCommand, FindsNothingWrongAndTheSameBitsOnEveryDevice) {
   const std::string devices = all_selectors();
@@ -141,7 +87,12 @@ TEST_F(CompareCommand, ItsGatesRefuse) {
   EXPECT_THAT(strict.err, HasSubstr("of its budget"));
 }
 
-void CompareCommand::expect_found(const Fault& fault) {
+class FaultyKernels : public CompareCommand {
+ protected:
+  void expect_found(const Fault& fault);
+};
+
+void FaultyKernels::expect_found(const Fault& fault) {
   SCOPED_TRACE(std::string(fault.file) + ": " + fault.to);
   if (*fault.pretend != 0) program_.environment["CLMX_PRETEND"] = fault.pretend;
   const Ended good = compare({"--ops", "--quick", "--record", file("good.json")}, first());
@@ -163,14 +114,14 @@ void CompareCommand::expect_found(const Fault& fault) {
   program_.environment.erase("CLMX_PRETEND");
 }
 
-TEST_F(CompareCommand, NamesTheOpOfAPlantedFault) {
+TEST_F(FaultyKernels, NamesTheOpOfAPlantedFault) {
   expect_found({"dequantize.cl", "clmx_code(words, (size_t)i)", "clmx_code(words, (size_t)(i ^ 1))",
                 "dequantize"});
 }
 
-class CompareCommandFull : public CompareCommand {};
+class FaultyKernelsFull : public FaultyKernels {};
 
-TEST_F(CompareCommandFull, NamesTheOpOfEveryPlantedFault) {
+TEST_F(FaultyKernelsFull, NamesTheOpOfEveryPlantedFault) {
   for (const Fault& fault : std::initializer_list<Fault>{
            {"matmul.cl", "min((long)l, columns - 1)", "min((long)(l ^ 1), columns - 1)",
             "gather_mm"},
@@ -185,34 +136,6 @@ TEST_F(CompareCommandFull, NamesTheOpOfEveryPlantedFault) {
             "scaled_dot_product_attention"},
            {"common/reduce.clh", "c.lo + c.hi", "c.even + c.odd", "layer_norm", "", true}})
     expect_found(fault);
-}
-
-TEST_F(CompareCommand, MeasuresAModelAgainstItsFloat64Run) {
-  const TinyChatModel model;
-  const std::vector<std::string> arguments{"--model", model.path(), "--text", "a b c d e f"};
-  const Ended ended = compare(arguments, all_selectors());
-  ASSERT_EQ(ended.status, ok) << ended.err;
-  const json devices = json::parse(ended.out).at("devices");
-  ASSERT_EQ(devices.size(), test_devices().size());
-  for (const json& device : devices) {
-    EXPECT_EQ(device.at("first_wrong"), nullptr);
-    EXPECT_LT(device.at("kl_max"), 1e-9);
-    EXPECT_GT(device.at("kl_max"), 0.0);
-    EXPECT_EQ(device.at("top1"), 1.0);
-    EXPECT_EQ(device.at("kl_max"), devices.at(0).at("kl_max"));  // the same bits
-    for (const json& part : device.at("parts")) {
-      EXPECT_LE(part.at("worst_budget"), 1.0) << part;
-      EXPECT_LT(part.at("accumulated"), 1e-5) << part;
-    }
-  }
-  plant({"common/reduce.clh", "c.lo + c.hi", "c.lo", ""});  // half of each sum is lost
-  const Ended bad = compare(arguments, first());
-  if (test_devices().front().info().device_class != DeviceClass::cpu_vector) return;
-  EXPECT_EQ(bad.status, gate) << bad.err;
-  const json wrong = json::parse(bad.out).at("devices").at(0).at("first_wrong");
-  ASSERT_NE(wrong, nullptr);
-  EXPECT_EQ(wrong.at("op"), "rms_norm");
-  EXPECT_EQ(wrong.at("part"), "model.layers.0.self_attn");
 }
 
 class FingerprintCommand : public CompareCommand {

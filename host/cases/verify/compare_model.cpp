@@ -1,80 +1,69 @@
 #include "compare_model.hpp"
 
 #include <algorithm>
-#include <cmath>
 
+#include "case_data.hpp"
 #include "clmx/devices/error.hpp"
+#include "result_digest.hpp"
 #include "shadow_tap.hpp"
 
 namespace clmx {
 namespace {
 
-/// Logarithms of the probabilities.
-std::vector<double> log_softmax(std::span<const double> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const double each : logits) sum += std::exp(each - largest);
-  const double offset = largest + std::log(sum);
-  std::vector<double> result(logits.begin(), logits.end());
-  for (double& each : result) each -= offset;
-  return result;
-}
-
-std::size_t best_of(std::span<const double> values) {
-  return static_cast<std::size_t>(std::ranges::max_element(values) - values.begin());
-}
-
 class Comparison {
  public:
-  explicit Comparison(ComparedModel& result) : result_(result) {}
+  Comparison(ComparedModel& result, const CompareModelRun& run) : result_(result), run_(run) {}
 
-  void add_logits(const std::vector<std::int32_t>& tokens, std::size_t prompt,
-                  const DoubleArray& got, const DoubleArray& wanted) {
-    const auto width = static_cast<std::size_t>(got.shape[-1]);
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      const auto a = std::span(got.values).subspan(i * width, width);
-      const auto b = std::span(wanted.values).subspan(i * width, width);
-      const std::vector<double> log_a = log_softmax(a), log_b = log_softmax(b);
-      add_position(log_a, log_b);
-      compare_best(a, b, prompt, i);
-      if (i + 1 == tokens.size()) continue;
-      const auto next = static_cast<std::size_t>(tokens[i + 1]);
-      result_.nll_got -= log_a[next];
-      result_.nll_wanted -= log_b[next];
-      ++result_.predicted;
-    }
+  void begin(std::size_t prompt) {
+    prompt_ = prompt;
+    ops_ = 0;
   }
 
-  void add_ops(const std::vector<ShadowOp>& ops) {
-    for (const ShadowOp& op : ops) {
-      ComparedPart& part = part_of(op.part);
-      part.worst = std::max(part.worst, op.local.worst());
-      const bool is_last = &op == &ops.back() || (&op)[1].part != op.part;
-      if (is_last) part.accumulated = std::max(part.accumulated, op.accumulated);
-      if (op.local.worst() > 1 && !result_.first_wrong)
-        result_.first_wrong = WrongOp{op.part, op.op, op.shape, op.local.worst()};
+  void add_result(const ShadowOp& op, const DoubleArray& got) {
+    const Array stored = array_of(got.values, got.dtype, got.shape);
+    const std::string name =
+        join("prompt ", prompt_ + 1, ": ", op.part, ": ", ++ops_, ": ", op.shape);
+    result_.steps.push_back({op.op, name, digest_of({&stored, 1})});
+    if (run_.on_result) run_.on_result(op.part, join(name, ": ", op.op), stored);
+  }
+
+  void add_logits(const std::vector<std::int32_t>& tokens, const DoubleArray& got,
+                  const DoubleArray& wanted) {
+    result_.logits.add(tokens, prompt_, got, wanted);
+    for (std::int64_t i = 0; i < got.shape[0]; ++i) add_logits_step(got, i);
+    if (run_.on_logits) run_.on_logits(prompt_, got, wanted);
+  }
+
+  void add_run(const ShadowTap& tap) {
+    const std::vector<ShadowOp>& ops = tap.ops();
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      add_op(ops[i], i + 1 == ops.size() || ops[i + 1].part != ops[i].part);
     }
+    for (const ChoiceFlip& flip : tap.flips()) result_.flips.push_back({prompt_, flip});
+    result_.choices += tap.choices();
   }
 
  private:
-  void add_position(const std::vector<double>& log_a, const std::vector<double>& log_b) {
-    double kl = 0;
-    for (std::size_t i = 0; i < log_a.size(); ++i) kl += std::exp(log_b[i]) * (log_b[i] - log_a[i]);
-    ++result_.positions;
-    result_.kl_sum += kl;
-    result_.kl_max = std::max(result_.kl_max, kl);
+  void add_op(const ShadowOp& op, bool is_last) {
+    ComparedPart& part = part_of(op.part);
+    const double worst = op.local.worst();
+    if (part.worst_op.empty() || worst > part.worst) {
+      part.worst_op = op.op;
+      part.shape = op.shape;
+      part.kernels = op.kernels;
+      part.worst = worst;
+    }
+    if (is_last) part.accumulated = std::max(part.accumulated, op.accumulated);
+    if (worst > 1 && !result_.first_wrong)
+      result_.first_wrong = WrongOp{op.part, op.op, op.shape, op.kernels, prompt_, worst};
   }
 
-  void compare_best(std::span<const double> a, std::span<const double> b, std::size_t prompt,
-                    std::size_t position) {
-    const std::size_t got = best_of(a), wanted = best_of(b);
-    if (got == wanted) {
-      ++result_.same_top1;
-    } else if (!result_.first_difference) {
-      result_.first_difference =
-          TokenDifference{prompt, position, static_cast<std::int32_t>(got),
-                          static_cast<std::int32_t>(wanted), b[wanted] - b[got]};
-    }
+  void add_logits_step(const DoubleArray& logits, std::int64_t position) {
+    const auto row = logits.values.begin() + position * logits.shape[1];
+    const Array stored =
+        array_of({row, row + logits.shape[1]}, logits.dtype, Shape{logits.shape[1]});
+    result_.steps.push_back(
+        {"logits", join("prompt ", prompt_ + 1, ": position ", position), digest_of({&stored, 1})});
   }
 
   ComparedPart& part_of(const std::string& path) {
@@ -84,32 +73,46 @@ class Comparison {
   }
 
   ComparedModel& result_;
+  const CompareModelRun& run_;
+  std::size_t prompt_ = 0, ops_ = 0;
 };
 
 }  // namespace
 
-double ComparedModel::perplexity_change() const {
-  return predicted == 0 ? 0 : std::expm1((nll_got - nll_wanted) / static_cast<double>(predicted));
+double ComparedModel::worst() const {
+  double worst = 0;
+  for (const ComparedPart& part : parts) worst = std::max(worst, part.worst);
+  return worst;
 }
 
-ComparedModel compare_model(LanguageModel& model,
-                            const std::vector<std::vector<std::int32_t>>& prompts, StreamOrDevice s,
-                            const std::function<void(std::size_t)>& progress) {
+ComparedModel compare_model(LanguageModel& model, const Prompts& prompts, const Device& device,
+                            const CompareModelRun& run) {
   ComparedModel result;
-  Comparison comparison(result);
+  Comparison comparison(result, run);
+  const Stream stream = device.new_stream({.profiling = true});  // it tells an op's kernels
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    ShadowTap tap;
+    require(!prompts[i].empty(), "compare", "prompt ", i + 1, " has no tokens");
+    comparison.begin(i);
+    ShadowTap tap({stream, [&](const ShadowOp& op, const DoubleArray& got) {
+                     comparison.add_result(op, got);
+                   }});
     ModelCache cache = model.new_cache(static_cast<std::int64_t>(prompts[i].size()));
     Array logits;
     {
       const TapScope scope(tap);
-      logits = model.forward(prompts[i], cache, LogitRows::all, s);
+      logits = model.forward(prompts[i], cache, LogitRows::all, stream);
     }
-    comparison.add_ops(tap.ops());
-    comparison.add_logits(prompts[i], i, widen(logits), tap.shadow_of(logits));
-    if (progress) progress(i + 1);
+    comparison.add_run(tap);
+    comparison.add_logits(prompts[i], widen(logits), tap.shadow_of(logits));
+    if (run.progress) run.progress(i + 1);
   }
   return result;
+}
+
+DoubleArray logits_on(LanguageModel& model, const std::vector<std::int32_t>& tokens,
+                      const Device& device) {
+  ModelCache cache = model.new_cache(static_cast<std::int64_t>(tokens.size()));
+  return widen(model.forward(tokens, cache, LogitRows::all, device));
 }
 
 }  // namespace clmx

@@ -5,6 +5,8 @@
 
 #include "clmx/devices/error.hpp"
 #include "reference.hpp"
+#include "shadow_cache.hpp"
+#include "shadow_choice.hpp"
 
 namespace clmx {
 namespace {
@@ -40,77 +42,6 @@ double distance(const DoubleArray& a, const DoubleArray& b) {
     size += b.values[i] * b.values[i];
   }
   return size > 0 ? std::sqrt(difference / size) : std::sqrt(difference);
-}
-
-/// Heads [first, first + count) of rows [batch, time, heads * dim].
-DoubleArray heads_of(const DoubleArray& rows, std::int64_t first, std::int64_t count,
-                     std::int64_t dim) {
-  const std::int64_t width = rows.shape[-1];
-  DoubleArray part{Shape{rows.shape[0], rows.shape[1], count, dim}, rows.dtype, {}};
-  for (std::int64_t row = 0; row < rows.shape[0] * rows.shape[1]; ++row) {
-    const auto at = rows.values.begin() + row * width + first * dim;
-    part.values.insert(part.values.end(), at, at + count * dim);
-  }
-  return part;
-}
-
-struct Rotated {
-  Expected queries, keys;
-  DoubleArray values;
-};
-
-Rotated rotated(const DoubleArray& qkv, const Doubles& tables, const KVAppendOptions& options,
-                const Shape& cache) {
-  const std::int64_t kv_heads = cache[1], dim = cache[3];
-  const std::int64_t heads = qkv.shape[-1] / dim - 2 * kv_heads;
-  const RopeTableOptions rope{static_cast<int>(2 * tables[0].shape[-1]), options.traditional,
-                              options.length, AttentionLayout::bthd};
-  return {reference::rope_table(heads_of(qkv, 0, heads, dim), tables[0], tables[1], rope),
-          reference::rope_table(heads_of(qkv, heads, kv_heads, dim), tables[0], tables[1], rope),
-          heads_of(qkv, heads + kv_heads, kv_heads, dim)};
-}
-
-/// Position (b, head, time) of a cache [batch, heads, capacity, dim].
-std::size_t cache_at(const Shape& cache, std::int64_t b, std::int64_t head, std::int64_t time) {
-  return static_cast<std::size_t>(((b * cache[1] + head) * cache[2] + time) * cache[3]);
-}
-
-/// The rows from position `length` on of a cache, as [batch, time, heads, dim].
-DoubleArray rows_of(const DoubleArray& cache, std::int64_t length, std::int64_t time) {
-  DoubleArray rows{Shape{cache.shape[0], time, cache.shape[1], cache.shape[3]}, cache.dtype, {}};
-  for (std::int64_t b = 0; b < cache.shape[0]; ++b) {
-    for (std::int64_t t = 0; t < time; ++t) {
-      for (std::int64_t h = 0; h < cache.shape[1]; ++h) {
-        const auto from = cache.values.begin() +
-                          static_cast<std::ptrdiff_t>(cache_at(cache.shape, b, h, length + t));
-        rows.values.insert(rows.values.end(), from, from + cache.shape[3]);
-      }
-    }
-  }
-  return rows;
-}
-
-/// Writes rows [batch, time, heads, dim] into the cache from position `length` on.
-void write_rows(DoubleArray& cache, const DoubleArray& rows, std::int64_t length) {
-  const std::int64_t time = rows.shape[1], heads = rows.shape[2], dim = rows.shape[3];
-  auto from = rows.values.begin();
-  for (std::int64_t b = 0; b < rows.shape[0]; ++b) {
-    for (std::int64_t t = 0; t < time; ++t) {
-      for (std::int64_t h = 0; h < heads; ++h, from += dim) {
-        std::copy_n(from, dim,
-                    cache.values.begin() +
-                        static_cast<std::ptrdiff_t>(cache_at(cache.shape, b, h, length + t)));
-      }
-    }
-  }
-}
-
-/// The cache in another capacity.
-DoubleArray resized(const DoubleArray& cache, const Shape& shape, std::int64_t length) {
-  DoubleArray grown{shape, DType::f32,
-                    std::vector<double>(static_cast<std::size_t>(shape.elements()))};
-  if (length > 0) write_rows(grown, rows_of(cache, 0, length), 0);
-  return grown;
 }
 
 /// [a; b] along the rows of two matrices.
@@ -149,6 +80,8 @@ void ShadowTap::op(std::string_view name, const std::any& options, std::span<con
   if (name == "kv_append") return append(options, inputs, output);
   if (name == "kv_append_rotated") return append_rotated(options, inputs, output);
   if (name == "cached_attention") return attend(options, inputs, output);
+  const bool choice = (name == "argmax" || name == "topk") && find(inputs[0]) != nullptr;
+  if (choice) return choose(std::string(name), options, inputs[0], output);
   const bool matrix = name == "quantized_matmul" && inputs[0].rank() == 2 && find(inputs[0]);
   if (matrix) return product(options, inputs, output);
   compute(std::string(name), options, inputs, output);
@@ -178,6 +111,25 @@ void ShadowTap::product(const std::any& options, std::span<const Array> inputs,
   record("quantized_matmul", output, both, std::move(shadow));
 }
 
+void ShadowTap::choose(const std::string& name, const std::any& options, const Array& input,
+                       const Array& output) {
+  const Op& op = op_named(name);
+  const DoubleArray exact = shadows_of({&input, 1}).front();
+  const std::vector<Expected> local = op.reference({widen(input)}, options);
+  const std::vector<Expected> wanted = op.reference({exact}, options);
+  // topk tells the tap its values only; from them follows what it chose.
+  const bool ids_alone = name == "argmax";
+  const std::vector<double> got = ids_alone ? widen(output).values : local.back().values;
+  choices_ += rows_in(exact);
+  for (ChoiceFlip& flip : flips_between(exact, got, wanted.back().values)) {
+    flip.part = part_;
+    flip.op = name;
+    flips_.push_back(std::move(flip));
+  }
+  record(name, output, local.front(),
+         ids_alone ? as_shadow(local.front()) : taken(exact, got, local.front().shape));
+}
+
 void ShadowTap::put(const DoubleArray& keys, const DoubleArray& values, std::int64_t length,
                     const Array& stored) {
   Cache& cache = caches_[part_];
@@ -205,10 +157,10 @@ void ShadowTap::append_rotated(const std::any& options, std::span<const Array> i
   put(as_shadow(exact.keys), exact.values, given.length, keys);
   caches_[part_].queries = as_shadow(exact.queries);
   const DoubleArray written = rows_of(widen(keys), given.length, inputs[0].shape(1));
-  ShadowOp seen{part_, "kv_append_rotated", join(inputs[0].shape()), {}, 0};
+  ShadowOp seen{.part = part_, .op = "kv_append_rotated", .shape = join(inputs[0].shape())};
   seen.local.add(written, own.keys, false);
   seen.accumulated = distance(written, as_shadow(exact.keys));
-  ops_.push_back(std::move(seen));
+  add(std::move(seen), written);
 }
 
 void ShadowTap::attend(const std::any& options, std::span<const Array> inputs,
@@ -228,10 +180,31 @@ void ShadowTap::record(const std::string& name, const Array& output, const Expec
   require(local.shape == output.shape(), "compare", name, " gave ", output.shape(), " instead of ",
           local.shape);
   const DoubleArray got = widen(output);
-  ShadowOp seen{part_, name, join(output.shape()), {}, distance(got, shadow)};
+  ShadowOp seen{.part = part_,
+                .op = name,
+                .shape = join(output.shape()),
+                .accumulated = distance(got, shadow)};
   seen.local.add(got, local, false);
+  add(std::move(seen), got);
+  if (is_float(output.dtype()))
+    shadows_.insert_or_assign(key_of(output), Shadow{output, std::move(shadow)});
+}
+
+void ShadowTap::add(ShadowOp seen, const DoubleArray& got) {
+  seen.kernels = kernels_since_last_op();
+  if (options_.seen) options_.seen(seen, got);
   ops_.push_back(std::move(seen));
-  shadows_.insert_or_assign(key_of(output), Shadow{output, std::move(shadow)});
+}
+
+std::string ShadowTap::kernels_since_last_op() const {
+  if (!options_.profiled) return {};
+  std::vector<std::string> names;
+  for (const LaunchTime& launch : options_.profiled->take_profile()) {
+    if (std::ranges::find(names, launch.kernel) == names.end()) names.push_back(launch.kernel);
+  }
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
 }
 
 }  // namespace clmx

@@ -1,33 +1,49 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "clmx/host/tap.hpp"
 #include "error_measure.hpp"
+#include "shadow_choice.hpp"
 
 namespace clmx {
 
 /// One op of a run beside its float64 shadow.
 struct ShadowOp {
   std::string part, op, shape;  ///< the module's path, the op, the shape of its result
-  ErrorMeasure local;           ///< against float64 of the op's own inputs
+  std::string kernels = {};     ///< that computed it, "a, b"; empty when they were not listened to
+  ErrorMeasure local = {};      ///< against float64 of the op's own inputs
   double accumulated = 0;       ///< |result - shadow| / |shadow| (2-norms): the run's error so far
+};
+
+struct ShadowOptions {
+  /// A stream with profiling on which the ops run: names their kernels.
+  std::optional<Stream> profiled = {};
+  /// Called for every op with what the device gave.
+  std::function<void(const ShadowOp& op, const DoubleArray& result)> seen = {};
 };
 
 /// Runs a float64 model along: every op that reports to the tap is evaluated again by its
 /// reference, once on the inputs that the device had and once on the float64 shadows of them.
-/// Weights and ids have no shadow, they are widened as they are stored. An op that has no reference
-/// ends the run with an ArgumentError that names it.
+/// Weights and ids have no shadow, they are widened as they are stored: where float64 would choose
+/// other ids the flip is noted and the float64 run goes on with the device's choice. An op that has
+/// no reference ends the run with an ArgumentError that names it.
 class ShadowTap final : public Tap {
  public:
+  explicit ShadowTap(ShadowOptions options = {}) : options_(std::move(options)) {}
   void op(std::string_view name, const std::any& options, std::span<const Array> inputs,
           const Array& output) override;
   void part(std::string_view path) override { part_ = path; }
 
   const std::vector<ShadowOp>& ops() const { return ops_; }
+  const std::vector<ChoiceFlip>& flips() const { return flips_; }
+  /// How many rows argmax and topk chose from.
+  std::int64_t choices() const { return choices_; }
   /// The float64 run's values of a result. Throws ArgumentError when it is not one.
   const DoubleArray& shadow_of(const Array& array) const;
 
@@ -49,6 +65,8 @@ class ShadowTap final : public Tap {
   void compute(const std::string& name, const std::any& options, std::span<const Array> inputs,
                const Array& output);
   void product(const std::any& options, std::span<const Array> inputs, const Array& output);
+  void choose(const std::string& name, const std::any& options, const Array& input,
+              const Array& output);
   void append(const std::any& options, std::span<const Array> inputs, const Array& keys);
   void append_rotated(const std::any& options, std::span<const Array> inputs, const Array& keys);
   void attend(const std::any& options, std::span<const Array> inputs, const Array& output);
@@ -56,9 +74,14 @@ class ShadowTap final : public Tap {
            const Array& stored);
   void record(const std::string& name, const Array& output, const Expected& local,
               DoubleArray shadow);
+  void add(ShadowOp seen, const DoubleArray& got);
+  std::string kernels_since_last_op() const;
 
+  ShadowOptions options_;
   std::string part_;
   std::vector<ShadowOp> ops_;
+  std::vector<ChoiceFlip> flips_;
+  std::int64_t choices_ = 0;
   std::map<Key, Shadow> shadows_;
   std::map<std::string, Cache> caches_;  // by part
 };
