@@ -89,7 +89,7 @@ const auto functions = std::to_array<Function>({
     {"clmx_exp", "clmx_exp16", [](double x) { return std::exp(x); }, 1.0},
     {"clmx_recip", nullptr, [](double x) { return 1 / x; }, 1.0},
     {"clmx_rsqrt", nullptr, [](double x) { return 1 / std::sqrt(x); }, 1.0},
-    {"clmx_sigmoid", "clmx_sigmoid16", [](double x) { return 1 / (1 + std::exp(-x)); }, 3.0},
+    {"clmx_sigmoid", "clmx_sigmoid16", [](double x) { return 1 / (1 + std::exp(-x)); }, 1.0},
     {"clmx_tanh", "clmx_tanh16", [](double x) { return std::tanh(x); }, 1.0},
     {"clmx_erf", "clmx_erf16", [](double x) { return std::erf(x); }, 1.0},
 });

@@ -9,23 +9,23 @@ namespace {
 /// PoCL, Intel's runtime for CPUs and llvmpipe give them.
 Fingerprint smollm2() {
   Fingerprint result;
-  for (const char* digest : {"788edb83a9e5a4342752d50176f3f098", "7fc0134ef225f9353486e3d80a44a94c",
-                             "a1c06cdfe98a7a3c35fd5fb877877dea", "10ea794c5f2cb527722852766d555898",
-                             "996a90efb23cd27743f9534d5779ed91", "8945a104c5ca7c2344ee339ee000630e",
-                             "01b209e34542cc9a6815be47cd09ba9d", "a42143278e163c99016a6550378982f0",
-                             "93a605bec8bee07bb4a8255fc38e6180", "d88fe336ad435bb577d6944ed17b09e5",
-                             "72283251633501cc78867171f1fb0a5f", "10c6d32f89c9b00b4adf4f67fec4371d",
-                             "00a7c39018cd8108a270bbf04a6d1bb1", "8a65c5bf8883b09c952abef629f590fb",
-                             "cafc84ac88f2b84073dfbb08578cf729", "28d2ec49b7dd337783997db8de790ec7",
-                             "c88582f0016fa743fd888edabe3dc8ef", "c4a9ab4323074f38cd0e6a7e1e80ec30",
-                             "273b1f27f523b439c2641423839f1124", "4555509d13b4c1e6beb4ef87a8e76397",
-                             "92538a923b18670d8fec4f4e687f5500", "5d8d85a4a2f30c300be090396f67654c",
-                             "8c80597b8fe1420885058e93b8a5264b", "fab891cc5b8e82c8051a8024dc1fd95f",
-                             "b687db2b934c92931bba35c4c48d8923", "ab9c6063ba612794d85896f6260cb3bc",
-                             "675d6379d740fdef873ea5173f238263", "a825244458fb06f72358bc54a98db4f1",
-                             "096050a90fed6b2ff225bb0bb498ce03", "11664bc571987776216a51c7cdb2f205",
-                             "a36bc8aa76206d23bd64063efb182c10", "aa3df90d6d4fa020d07997d03b1d09fc",
-                             "50d4a29b6a2d7504179606cac092d59a"})
+  for (const char* digest : {"788edb83a9e5a4342752d50176f3f098", "192a52d1d1799db51dfe347a1eb6eb51",
+                             "f14acefc39ecadcb269975f1d5d75384", "8cd5a1d2f7794d2c7364bae62d5f2966",
+                             "5320df1704c93bbd6e7474329c3114aa", "1834d09e6766def3dc51397226f7413f",
+                             "55ac4b153760c992ab82a58287c6e82d", "adf84e1de2684bcdbc8c20093e4893d9",
+                             "815b84290218a84de37174135429f589", "0dc980aaf8cb0add6527b10b0ce327bd",
+                             "72283251633501cc78867171f1fb0a5f", "29e14fe7548a3aa41b9d33c3060771bb",
+                             "73cba20ba296754247feb6c14e3c5eb3", "5715ae35c0e2cb1bebc2f6aed5cccf9b",
+                             "a5b94c982f5624557c3a456e756f0f67", "254f286fc7bc8649274b990711da24a6",
+                             "d24e44dadf6e7f0d34c96ec2bc2c0c62", "8a23badb9d09a2842e3da06959c0f9df",
+                             "53af405279db359af8bd61c3a708e74c", "5a0ed0043df93632b227f5458e063a8f",
+                             "3eee2220a016a45fcf41e1b31c0a3d5b", "5d8d85a4a2f30c300be090396f67654c",
+                             "d4e88a7074c2b99416e749410d903af7", "96ffa5e25c72d2d63ff02c4be3c43005",
+                             "1e3d5e9a2a1e5a1473ccc28b690413d8", "e51e79657119e45a03e3efeeff58a281",
+                             "f4455f44d1fff625bb89834909e83d6f", "81784619dd490e02cfcff89eb7ab1513",
+                             "19136698c92a1e800945d9570cd62e26", "bfbc774464d7d14edd3fb660b018c941",
+                             "686f8f51ba89b4ad19569b3f77add6ee", "7a235bba8f99c360b13cf1dec5baba77",
+                             "1abe86e7499d95ef8f3433a1c3bcfe22"})
     result.steps.push_back({"", digest});
   return result;
 }
