@@ -40,12 +40,6 @@ void write_log_axis(std::ostream& out, double bottom) {
   }
 }
 
-std::vector<std::string> selectors_of(const std::vector<ComparedDevice>& devices) {
-  std::vector<std::string> selectors;
-  for (const ComparedDevice& device : devices) selectors.push_back(device.selector);
-  return selectors;
-}
-
 const ComparedOp* named(const std::vector<ComparedOp>& ops, const std::string& name) {
   const auto found = std::ranges::find(ops, name, &ComparedOp::name);
   return found == ops.end() ? nullptr : &*found;

@@ -87,9 +87,7 @@ std::string to_html(const std::vector<ComparedDevice>& devices, const CompareOps
          "from the rounded reference.</p>\n";
   write_ulp_chart(out, devices);
   write_worst(out, devices, options);
-  std::vector<std::string> selectors;
-  for (const ComparedDevice& device : devices) selectors.push_back(device.selector);
-  write_numerics(out, selectors, numerics);
+  write_numerics(out, selectors_of(devices), numerics);
   close_page(out);
   return out.str();
 }

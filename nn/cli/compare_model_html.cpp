@@ -1,6 +1,7 @@
 #include "compare_model_html.hpp"
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
 #include "clmx/devices/error.hpp"
@@ -25,13 +26,12 @@ Row results_row(const std::string& name, const LogitsComparison& logits) {
           first == nullptr ? "none" : in_words(*first)};
 }
 
-constexpr const char* logits_head[]{
-    // NOLINT(modernize-avoid-c-arrays)
-    "positions", "KL mean", "KL max", "top-1", "perplexity", "first other token"};
+constexpr std::array logits_head{"positions", "KL mean",    "KL max",
+                                 "top-1",     "perplexity", "first other token"};
 
 Row head_of(const Row& before, const Row& after = {}) {
   Row head = before;
-  head.insert(head.end(), std::begin(logits_head), std::end(logits_head));
+  head.insert(head.end(), logits_head.begin(), logits_head.end());
   head.insert(head.end(), after.begin(), after.end());
   return head;
 }

@@ -108,6 +108,13 @@ Json described(const ComparedCase* one, const ComparedDevice& device,
 
 }  // namespace
 
+std::vector<std::string> selectors_of(const std::vector<ComparedDevice>& devices) {
+  std::vector<std::string> selectors;
+  selectors.reserve(devices.size());
+  for (const ComparedDevice& device : devices) selectors.push_back(device.selector);
+  return selectors;
+}
+
 std::vector<ComparedOp> by_op(const ComparedDevice& device) {
   std::vector<ComparedOp> ops;  // cases come op by op
   for (const ComparedCase& one : device.cases) {

@@ -17,6 +17,7 @@ struct ComparedOp {
   ErrorMeasure error;
 };
 
+std::vector<std::string> selectors_of(const std::vector<ComparedDevice>& devices);
 /// By name.
 std::vector<ComparedOp> by_op(const ComparedDevice& device);
 /// The first case in the order of ops that is wrong, or null.

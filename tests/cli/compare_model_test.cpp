@@ -182,7 +182,7 @@ TEST_F(CompareLogits, HaveToBeOfTheText) {
 TEST_F(CompareModelCommand, ComparesModes) {
   const json document = document_with({"--modes", "affine4g32,affine8g32,mxfp4", "--record",
                                        file("record.json"), "--html", file("page.html")});
-  const json modes = document.at("modes");
+  const json& modes = document.at("modes");
   ASSERT_EQ(modes.size(), 3U);
   const auto kl = [&](int mode) {
     return modes.at(mode).at("devices").at(0).at("kl_mean").get<double>();

@@ -6,9 +6,11 @@
 #include "clmx/devices/error.hpp"
 #include "clmx/host/ops.hpp"
 #include "clmx/nn/model_file.hpp"
+#include "clmx/nn/quantize_checkpoint.hpp"
 #include "compare_model.hpp"
 #include "requantized.hpp"
 #include "shadow_tap.hpp"
+#include "support/temp_folder.hpp"
 #include "support/test_devices.hpp"
 #include "tiny_models.hpp"
 
@@ -189,6 +191,23 @@ TEST(Requantized, PutsEveryLayerIntoTheMode) {
     }
     EXPECT_LT(error, 1e-2) << name;
     EXPECT_EQ(logits_on(*model, tokens, device).values, own.values);  // the source is as it was
+  }
+}
+
+TEST(Requantized, GivesTheBitsOfAQuantizedCheckpoint) {
+  const std::string name = "llama_unquantized_f16_tied";
+  const std::vector<std::int32_t> tokens = tiny_prompts(name).front().tokens;
+  const Device device = test_devices().front();
+  const auto source = load_model(tiny_folder(name));
+  for (const NamedMode& mode : parse_modes("affine4,mxfp4")) {
+    const TempFolder folder;
+    quantize_checkpoint(tiny_folder(name), folder / "q", {.params = mode.params}, device);
+    const auto stored = load_model(folder / "q");
+    const RequantizedModel made = requantized(*source, mode.params, device);
+    EXPECT_EQ(logits_on(*made.model, tokens, device).values,
+              logits_on(*stored, tokens, device).values)
+        << mode.name;
+    EXPECT_EQ(parameter_bytes(*made.model), parameter_bytes(*stored));
   }
 }
 

@@ -1,7 +1,7 @@
 #include "shadow_choice.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 #include <span>
 
 namespace clmx {
@@ -20,7 +20,7 @@ std::vector<std::int64_t> without(Ids ids, Ids others) {
 }
 
 double margin_between(std::span<const double> values, const ChoiceFlip& flip) {
-  double best = -INFINITY, least = INFINITY;
+  double best = -std::numeric_limits<double>::infinity(), least = -best;
   for (const std::int64_t id : flip.wanted)
     best = std::max(best, values[static_cast<std::size_t>(id)]);
   for (const std::int64_t id : flip.got)
