@@ -76,7 +76,8 @@ void write_series(std::ostream& out, const LineChart& chart, std::size_t number,
     out << x_of(i, count) << ',' << decades.y(series.values[i]) << ' ';
   out << "\"/>\n";
   // Lines that lie on each other take turns with their marks.
-  const std::size_t turns = chart.series.size() * ((count + most_marks - 1) / most_marks);
+  const std::size_t wanted = chart.series.size() * ((count + most_marks - 1) / most_marks);
+  const std::size_t turns = std::min(wanted, count);
   for (std::size_t i = 0; i < count; ++i) {
     if (i % turns != number % turns) continue;
     mark(out, x_of(i, count), decades.y(series.values[i]), number,

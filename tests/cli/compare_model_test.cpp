@@ -96,6 +96,15 @@ TEST_F(CompareModelCommand, WritesItsReports) {
   EXPECT_EQ(swiglu, test_devices().size());
 }
 
+TEST_F(CompareModelCommand, DrawsEveryLineOfASingleToken) {
+  const json document =
+      document_with({"--text", "a", "--modes", "affine4,mxfp4", "--html", file("page.html")});
+  EXPECT_EQ(document.at("devices").at(0).at("positions"), 1);
+  const std::string page = content_of(folder_ / "page.html");
+  for (const std::string& line : {first(), std::string("affine4"), std::string("mxfp4")})
+    EXPECT_THAT(page, HasSubstr("<title>" + line + ", prompt 1, position 0: "));
+}
+
 TEST_F(CompareModelCommand, TellsWhereAnotherRecordDiffers) {
   ASSERT_EQ(with({"--record", file("good.json")}).status, ok);
   EXPECT_EQ(with({"--text", "other", "--against", file("good.json")}).status, usage);
