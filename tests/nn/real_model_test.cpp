@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
 #include "clmx/nn/generate.hpp"
 #include "clmx/nn/model_file.hpp"
@@ -106,6 +107,68 @@ TEST_F(RealModel, PrefillAndDecodeGiveTheSameBits) {
     const auto whole = prefill(*model, prompt.tokens, together, 512, {}, device);
     const auto single = prefill(*model, prompt.tokens, apart, 1, {}, device);
     EXPECT_EQ(whole.to_vector<float>(), single.to_vector<float>()) << device.info().selector;
+  }
+}
+
+class RealModelFull : public RealModel {};
+
+/// Real devices, and of each that can be divided one compute unit.
+std::vector<Device> divided_devices() {
+  std::vector<Device> devices = real_devices();
+  for (const Device& device : real_devices()) {
+    try {
+      devices.push_back(Device::select(device.info().selector + "/1"));
+    } catch (const DeviceNotFound&) {  // it cannot be divided
+    }
+  }
+  return devices;
+}
+
+/// Logits of every position, the prompt given in chunks.
+std::vector<float> logits_in_chunks(LanguageModel& model, std::span<const std::int32_t> tokens,
+                                    std::size_t chunk, const Device& device) {
+  ModelCache cache = model.new_cache(static_cast<std::int64_t>(tokens.size()));
+  std::vector<float> all;
+  for (; !tokens.empty(); tokens = tokens.subspan(std::min(chunk, tokens.size()))) {
+    const auto part = tokens.first(std::min(chunk, tokens.size()));
+    const auto logits = model.forward(part, cache, LogitRows::all, device).to_vector<float>();
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
+TEST_F(RealModelFull, LogitsOfEveryPositionDoNotDependOnChunksDevicesOrComputeUnits) {
+  const std::vector<Device> devices = divided_devices();
+  for (const Prompt& prompt : read_prompts()) {
+    const auto wanted = logits_in_chunks(*model, prompt.tokens, 512, devices.front());
+    for (const Device& device : devices) {
+      for (const std::size_t chunk : {1U, 7U, 64U, 512U}) {
+        EXPECT_TRUE(logits_in_chunks(*model, prompt.tokens, chunk, device) == wanted)
+            << prompt.name << " on " << device.info().selector << " in chunks of " << chunk;
+      }
+    }
+  }
+}
+
+TEST_F(RealModelFull, GreedyTokensDoNotDependOnComputeUnits) {
+  const GenerateOptions options{.max_tokens = 64, .ignore_eos = true};
+  const std::vector<Device> devices = divided_devices();
+  for (const Prompt& prompt : read_prompts()) {
+    const auto wanted = generate(*model, prompt.tokens, options, {}, devices.front()).tokens;
+    ASSERT_EQ(wanted.size(), 64U);
+    for (const Device& device : devices)
+      EXPECT_EQ(generate(*model, prompt.tokens, options, {}, device).tokens, wanted)
+          << prompt.name << " on " << device.info().selector;
+  }
+}
+
+TEST_F(RealModelFull, TwentyRepeatsGiveTheSameBits) {
+  const Prompt prompt = read_prompts().front();
+  for (const Device& device : divided_devices()) {
+    const auto wanted = logits_in_chunks(*model, prompt.tokens, 64, device);
+    for (int repeat = 0; repeat < 20; ++repeat)
+      EXPECT_TRUE(logits_in_chunks(*model, prompt.tokens, 64, device) == wanted)
+          << device.info().selector << " repeat " << repeat;
   }
 }
 
