@@ -85,7 +85,7 @@ Storage::Place Storage::once_on(const Stream& stream, std::size_t begin, std::si
   const bool held = replica != nullptr;
   if (!held) replica = &copy_to(stream, begin, bytes, asked);
   order(*replica, stream);
-  const Place place{replica->buffer, begin - replica->begin};
+  Place place{replica->buffer, begin - replica->begin};
   if (!held) replicas_.pop_back();
   return place;
 }

@@ -85,6 +85,19 @@ QuantizedWeight large_weight(std::int64_t rows, std::int64_t width) {
           {}};
 }
 
+TEST(Move, IsNotRepeatedForWhatAnotherOpPrepares) {
+  const QuantizedEmbedding made(large_weight(512, 704));
+  for (const Device& device : test_devices()) {
+    QuantizedEmbedding table = made;
+    take_home(table);
+    table.to(device);
+    const std::uint64_t before = transfer_stats().uploaded_bytes;
+    (void)table.as_linear(ones(704), device).to_vector<float>();
+    EXPECT_LE(transfer_stats().uploaded_bytes - before, 704 * sizeof(float))
+        << device.info().selector;
+  }
+}
+
 TEST(Move, IsInPartsWhereAllocationsAreLimited) {
   const Linear dense = Linear::random(600, 704, 1);
   const QuantizedLinear quantized(large_weight(4096, 704));
