@@ -331,7 +331,8 @@ TEST(MPQLinear, SizesBeyondAnAxisOrMemoryAreRefusedByName) {
   }
   MPQLinearOptions options = small();
   options.in_channels = options.out_channels = (std::int64_t{1} << 31) - 64;
-  EXPECT_THAT(argument_error([&] { MPQLinear{options}; }), HasSubstr("qweight: there is no memory"));
+  EXPECT_THAT(argument_error([&] { MPQLinear{options}; }),
+              HasSubstr("qweight: there is no memory"));
 }
 
 TEST(MPQLinear, GivenTensorsAreCheckedWithoutMakingOthers) {
