@@ -74,9 +74,13 @@ Array Array::to(const Device& device) const {
           static_cast<std::int64_t>(place.at / element)};
 }
 
-bool Array::is_on(const Device& device) const {
-  const std::size_t begin = static_cast<std::size_t>(offset_) * size_of(dtype_);
-  return storage_->held_on(device.default_stream(), begin, bytes()).has_value();
+Array Array::once_on(const Stream& stream, bool asked) const {
+  const std::size_t element = size_of(dtype_);
+  const Storage::Place place =
+      storage_->once_on(stream, static_cast<std::size_t>(offset_) * element, bytes(),
+                        asked ? Storage::Asked::explicitly : Storage::Asked::by_use);
+  return {std::make_shared<Storage>(place.buffer, stream), shape_, dtype_,
+          static_cast<std::int64_t>(place.at / element)};
 }
 
 bool Array::ready() const {

@@ -25,12 +25,6 @@ Array interleave(const Array& from, int rows, const Stream& stream) {
   return Array::wrap(buffer, shape, from.dtype(), stream);
 }
 
-/// Bytes that only the preparation reads: a replica made for it ends with it.
-Array for_once(const Array& rows, const Device& device) {
-  if (rows.home() || rows.is_on(device)) return rows;
-  return Array::wrap(rows.map_bytes(), rows.shape(), rows.dtype());
-}
-
 /// The rows of all matrices of a stack, one below the other.
 Array all_rows(const Array& array) {
   if (array.rank() == 2) return array;
@@ -47,30 +41,31 @@ WeightRows rows_of(const QuantizedWeight& weight, const RowRange& range) {
   return rows;
 }
 
-WeightRows prepare(WeightRows rows, int block, const Stream& stream) {
-  const Device device = stream.device();
-  rows.words = interleave(for_once(rows.words, device), block, stream);
-  rows.scales = interleave(for_once(rows.scales, device), block, stream);
-  if (rows.biases) rows.biases = interleave(for_once(*rows.biases, device), block, stream);
+/// Only the preparation reads the stored rows: a copy made for it ends with it.
+WeightRows prepare(WeightRows rows, int block, const Stream& stream, bool asked) {
+  rows.words = interleave(rows.words.once_on(stream, asked), block, stream);
+  rows.scales = interleave(rows.scales.once_on(stream, asked), block, stream);
+  if (rows.biases) rows.biases = interleave(rows.biases->once_on(stream, asked), block, stream);
   return rows;
 }
 
 }  // namespace
 
 std::vector<WeightRows> PreparedWeights::get(const QuantizedWeight& weight, int rows,
-                                             const Stream& stream) {
+                                             const Stream& stream, bool asked) {
   const std::lock_guard lock(mutex_);
   for (const Entry& entry : entries_)
     if (entry.device == stream.device() && entry.rows == rows) return entry.weight;
   Entry entry{stream.device(), rows, {}};
   for (const RowRange& range : row_parts(all_rows(weight.packed()), entry.device, rows))
-    entry.weight.push_back(prepare(rows_of(weight, range), rows, stream));
+    entry.weight.push_back(prepare(rows_of(weight, range), rows, stream, asked));
   entries_.push_back(std::move(entry));
   return entries_.back().weight;
 }
 
-std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream) {
-  if (rows > 0) return weight.state()->prepared.get(weight, rows, stream);
+std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream,
+                                    bool asked) {
+  if (rows > 0) return weight.state()->prepared.get(weight, rows, stream, asked);
   return stored_rows(weight, 1, stream);
 }
 

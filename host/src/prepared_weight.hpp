@@ -26,8 +26,10 @@ struct WeightRows {
 /// The prepared layouts of one weight, made on first use, one per device and R. Any thread may ask.
 class PreparedWeights {
  public:
-  /// Enqueues the preparation on `stream` when there is none yet for its device.
-  std::vector<WeightRows> get(const QuantizedWeight& weight, int rows, const Stream& stream);
+  /// Enqueues the preparation on `stream` when there is none yet for its device. Unless asked for,
+  /// an error under CLMX_TRANSFERS=deny where the weight comes from another device.
+  std::vector<WeightRows> get(const QuantizedWeight& weight, int rows, const Stream& stream,
+                              bool asked);
 
  private:
   struct Entry {
@@ -39,8 +41,10 @@ class PreparedWeights {
   std::vector<Entry> entries_;
 };
 
-/// The weight in parts that fit the stream's device, prepared with R = rows; 0: MLX's rows.
-std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream);
+/// The weight in parts that fit the stream's device, prepared with R = rows; 0: MLX's rows. asked:
+/// see PreparedWeights.
+std::vector<WeightRows> weight_rows(const QuantizedWeight& weight, int rows, const Stream& stream,
+                                    bool asked = false);
 
 /// MLX's rows in parts that begin at multiples of `multiple` rows.
 std::vector<WeightRows> stored_rows(const QuantizedWeight& weight, std::int64_t multiple,

@@ -9,6 +9,7 @@
 #include "clmx/host/self_check.hpp"
 #include "launch.hpp"
 #include "loop_limit.hpp"
+#include "row_parts.hpp"
 
 namespace clmx {
 namespace {
@@ -216,7 +217,21 @@ void run_product(const Product& p, const ProductTuning& tuning, const WeightRows
 }
 
 void copy_array(const Array& array, StreamOrDevice s) {
-  if (array.size() > 0) static_cast<void>(array.to(s.resolve().device()));
+  if (array.size() == 0) return;
+  const Device device = s.resolve().device();
+  if (array.rank() == 0) return static_cast<void>(array.to(device));
+  for (const RowRange& part : row_parts(array, device))
+    static_cast<void>(array.rows(part.begin, part.end).to(device));
+}
+
+void copy_table(const QuantizedWeight& w, StreamOrDevice s) {
+  const Stream stream = s.resolve();
+  for (const WeightRows& part : stored_rows(w, 1, stream)) {
+    copy_array(part.words, stream);
+    copy_array(part.scales, stream);
+    if (part.biases) copy_array(*part.biases, stream);
+  }
+  if (w.global_scale()) copy_array(*w.global_scale(), stream);
 }
 
 void copy_weight(const QuantizedWeight& w, StreamOrDevice s) {
@@ -224,13 +239,8 @@ void copy_weight(const QuantizedWeight& w, StreamOrDevice s) {
   const ProductShape shape{1, w.out_features(), w.in_features()};
   const bool one = w.batch().rank() == 0 && w.packed().size() > 0;
   const int rows = one ? choose_kept(w, shape, stream.device().info()).rows : 0;
-  // From the host the layout is made without a replica of its own; from another device by one.
-  const bool direct = rows > 0 && !w.packed().home();
-  for (const Array* part : {&w.packed(), &w.scales()})
-    if (!direct) copy_array(*part, stream);
-  for (const auto* part : {&w.biases(), &w.global_scale()})
-    if (*part && !direct) copy_array(**part, stream);
-  if (rows > 0) static_cast<void>(weight_rows(w, rows, stream));
+  if (rows == 0) return copy_table(w, stream);
+  static_cast<void>(weight_rows(w, rows, stream, true));
 }
 
 }  // namespace clmx

@@ -71,16 +71,31 @@ Storage::Place Storage::on(const Stream& stream, std::size_t begin, std::size_t 
   const std::lock_guard lock(mutex_);
   Replica* replica = find(stream.device(), begin, bytes);
   if (!replica) {
-    drop_lost();
-    if (!host_ && asked == Asked::by_use && is_alive(source(begin, bytes).writer))
-      require_transfers(stream, bytes);
     const bool whole = size() <= stream.device().info().max_allocation_bytes;
-    const std::size_t from = whole ? 0 : begin, length = whole ? size() : bytes;
-    replica =
-        host_ ? &copy_from_host(stream, from, length) : &copy_from_device(stream, from, length);
+    replica = &copy_to(stream, whole ? 0 : begin, whole ? size() : bytes, asked);
   }
   order(*replica, stream);
   return {replica->buffer, begin - replica->begin};
+}
+
+Storage::Place Storage::once_on(const Stream& stream, std::size_t begin, std::size_t bytes,
+                                Asked asked) {
+  const std::lock_guard lock(mutex_);
+  Replica* replica = find(stream.device(), begin, bytes);
+  const bool held = replica != nullptr;
+  if (!held) replica = &copy_to(stream, begin, bytes, asked);
+  order(*replica, stream);
+  Place place{replica->buffer, begin - replica->begin};
+  if (!held) replicas_.pop_back();
+  return place;
+}
+
+Storage::Replica& Storage::copy_to(const Stream& stream, std::size_t begin, std::size_t bytes,
+                                   Asked asked) {
+  drop_lost();
+  if (!host_ && asked == Asked::by_use && is_alive(source(begin, bytes).writer))
+    require_transfers(stream, bytes);
+  return host_ ? copy_from_host(stream, begin, bytes) : copy_from_device(stream, begin, bytes);
 }
 
 std::optional<Storage::Place> Storage::held_on(const Stream& stream, std::size_t begin,

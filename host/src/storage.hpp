@@ -25,6 +25,9 @@ class Storage {
   /// allocation just these bytes, so that a view of some rows works there.
   enum class Asked { by_use, explicitly };  ///< the second may copy when transfers are denied
   Place on(const Stream& stream, std::size_t begin, std::size_t bytes, Asked asked = Asked::by_use);
+  /// As on(), but exactly these bytes, and a copy made for it is the caller's alone: the next use
+  /// makes another.
+  Place once_on(const Stream& stream, std::size_t begin, std::size_t bytes, Asked asked);
   /// As on(), but nothing where the bytes would have to be copied for it.
   std::optional<Place> held_on(const Stream& stream, std::size_t begin, std::size_t bytes);
   void read(std::size_t offset, std::span<std::byte> to);
@@ -47,6 +50,8 @@ class Storage {
   Replica source_to_read(std::size_t begin, std::size_t bytes);
   void drop_lost();
   void order(Replica& replica, const Stream& reader);
+  /// A new replica of the bytes on the stream's device, which has none.
+  Replica& copy_to(const Stream& stream, std::size_t begin, std::size_t bytes, Asked asked);
   /// A new replica with a copy of the bytes, for `stream` to read.
   Replica& write_copy(const Stream& stream, std::size_t begin, std::span<const std::byte> bytes);
   Replica& copy_from_host(const Stream& stream, std::size_t begin, std::size_t bytes);

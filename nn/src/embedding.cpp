@@ -79,10 +79,7 @@ Array QuantizedEmbedding::project(const Array& x, std::optional<DType> dtype,
 }
 
 void QuantizedEmbedding::copy_to(const Stream& stream) const {
-  copy_array(weight_.packed(), stream);
-  copy_array(weight_.scales(), stream);
-  for (const auto* part : {&weight_.biases(), &weight_.global_scale()})
-    if (*part) copy_array(**part, stream);
+  copy_table(weight_, stream);
 }
 
 void QuantizedEmbedding::visit(Visitor& v) {

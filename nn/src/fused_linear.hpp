@@ -19,6 +19,8 @@ class FusedLinear {
   FusedLinear over(std::vector<const Slot<LinearLayer>*> copies) const;
   /// Whether the layers are still those that were joined: loading or quantizing may replace them.
   bool usable() const;
+  /// Of what product reads, see Module. Only when usable.
+  void copy_to(const Stream& stream) const { whole_->copy_to(stream); }
   /// x: [..., in]. Result: [..., sum of out].
   Array product(const Array& x, DType dtype, const Route& route) const;
 

@@ -60,6 +60,12 @@ void LlamaAttention::visit(Visitor& v) {
   v.slot("o_proj", o_proj_);
 }
 
+void LlamaAttention::copy_to(const Stream& stream) const {
+  if (!qkv_.usable()) return Module::copy_to(stream);
+  qkv_.copy_to(stream);
+  o_proj_->copy_to(stream);
+}
+
 LlamaMlp::LlamaMlp(const LlamaConfig& config, Weights& weights, const std::string& path)
     : gate_proj_(weights.linear(path + ".gate_proj", config.hidden_size, config.intermediate_size)),
       up_proj_(weights.linear(path + ".up_proj", config.hidden_size, config.intermediate_size)),
@@ -87,6 +93,12 @@ void LlamaMlp::visit(Visitor& v) {
   v.slot("gate_proj", gate_proj_);
   v.slot("up_proj", up_proj_);
   v.slot("down_proj", down_proj_);
+}
+
+void LlamaMlp::copy_to(const Stream& stream) const {
+  if (!gate_up_.usable()) return Module::copy_to(stream);
+  gate_up_.copy_to(stream);
+  down_proj_->copy_to(stream);
 }
 
 LlamaBlock::LlamaBlock(const LlamaConfig& config, Weights& weights, const std::string& path)

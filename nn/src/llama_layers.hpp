@@ -28,6 +28,8 @@ class LlamaAttention final : public Module {
   void visit(Visitor& v) override;
   std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaAttention>(*this); }
   std::string describe() const override { return "LlamaAttention"; }
+  /// The joined weights instead of the layers', where forward multiplies by them.
+  void copy_to(const Stream& stream) const override;
 
  private:
   /// Appends x's keys and values to the cache; [1, T, heads, head_dim].
@@ -46,6 +48,8 @@ class LlamaMlp final : public Module {
   void visit(Visitor& v) override;
   std::unique_ptr<Module> clone() const override { return std::make_unique<LlamaMlp>(*this); }
   std::string describe() const override { return "LlamaMlp"; }
+  /// As LlamaAttention.
+  void copy_to(const Stream& stream) const override;
 
  private:
   Slot<LinearLayer> gate_proj_, up_proj_, down_proj_;

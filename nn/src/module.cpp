@@ -72,14 +72,16 @@ class Replacer final : public PathVisitor {
   std::unique_ptr<Module> layer_;
 };
 
-/// Copies the parameters of one module.
+/// Copies the parameters of one module and what is below it.
 class Copier final : public Visitor {
  public:
   explicit Copier(const Stream& stream) : stream_(stream) {}
   void parameter(std::string_view /*name*/, Array& value) override { copy_array(value, stream_); }
   void quantized(QuantizedWeight& value) override { copy_weight(value, stream_); }
-  void child(std::string_view /*name*/, Module& /*module*/) override {}
-  void slot(std::string_view /*name*/, SlotBase& /*slot*/) override {}
+  void child(std::string_view /*name*/, Module& module) override { module.copy_to(stream_); }
+  void slot(std::string_view /*name*/, SlotBase& slot) override {
+    if (const Module* const module = slot.module()) module->copy_to(stream_);
+  }
 
  private:
   const Stream& stream_;
@@ -242,8 +244,7 @@ void Module::copy_to(const Stream& stream) const {
 }
 
 void Module::to(StreamOrDevice s) {
-  const Stream stream = s.resolve();
-  walk([&](const std::string&, const Module& module) { module.copy_to(stream); });
+  copy_to(s.resolve());
 }
 
 std::string Module::description() const {

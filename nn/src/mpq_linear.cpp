@@ -156,7 +156,6 @@ std::int64_t MPQLinear::weight_bytes() const {
 }
 
 void MPQLinear::copy_to(const Stream& stream) const {
-  if (!prepared()) return Module::copy_to(stream);
   if (expanded_) copy_weight(*expanded_, stream);
   if (compact_) {
     for (const Array& part : parts_of(*compact_)) copy_array(part, stream);

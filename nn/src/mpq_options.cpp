@@ -1,5 +1,6 @@
 #include "mpq_options.hpp"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,14 @@ class Rules {
   std::string violated_;
 };
 
+/// An axis of a quantized weight; the sizes of all tensors are far from overflowing then.
+constexpr std::int64_t most_channels = std::numeric_limits<std::int32_t>::max();
+constexpr const char* channels_wanted = "positive and at most 2^31 - 1";
+
 void check_sizes(const MPQLinearOptions& o, Rules& rules) {
   const std::int64_t k = o.in_channels, n = o.out_channels, group = o.group_size;
-  rules.want(k > 0, "in_channels must be positive, not ", k);
-  rules.want(n > 0, "out_channels must be positive, not ", n);
+  rules.want(0 < k && k <= most_channels, "in_channels must be ", channels_wanted, ", not ", k);
+  rules.want(0 < n && n <= most_channels, "out_channels must be ", channels_wanted, ", not ", n);
   const bool known = group == 32 || group == 64 || group == 128;
   rules.want(known, "group_size must be 32, 64 or 128, not ", group);
   rules.want(known || k % 32 == 0, "in_channels ", k, " must be a multiple of 32");
@@ -47,12 +52,20 @@ void check_double_quantization(const MPQLinearOptions& o, Rules& rules) {
   rules.want(o.dq_mode != 1 || (o.asym && o.w_bit == 2), "dq_mode 1 needs asym and w_bit 2");
 }
 
-Array filled(const TensorForm& form) {
+Array values_of(const TensorForm& form) {
   if (form.dtype == DType::i32)
     return Array::from(host_values<std::int32_t>(form.shape, 0), form.shape);
   if (form.dtype == DType::u8)
     return Array::from(host_values<std::uint8_t>(form.shape, 0), form.shape);
   return Array::from(host_values(form.shape, Half(form.value)), form.shape);
+}
+
+Array filled(std::string_view name, const TensorForm& form) {
+  try {
+    return values_of(form);
+  } catch (const ArgumentError& error) {
+    throw ArgumentError(join("[MPQLinear] ", name, ": ", error.what()));
+  }
 }
 
 Array group_indices(std::int64_t k, std::int64_t group_size) {
@@ -114,10 +127,10 @@ TensorForms tensor_forms(const MPQLinearOptions& o) {
 
 MPQLinearTensors initial_tensors(const MPQLinearOptions& o) {
   const TensorForms forms = tensor_forms(o);
-  MPQLinearTensors tensors{filled(forms.at("qweight"))};
+  MPQLinearTensors tensors{filled("qweight", forms.at("qweight"))};
   for (const auto& [name, tensor] : mpq_members) {
     if (const auto form = forms.find(name); form != forms.end())
-      tensors.*tensor = filled(form->second);
+      tensors.*tensor = filled(name, form->second);
   }
   return tensors;
 }

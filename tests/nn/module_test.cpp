@@ -224,28 +224,5 @@ TEST(Module, IsCastToADType) {
   }
 }
 
-/// Bytes of a device that are in use.
-std::size_t used(const Device& device) {
-  device.trim_memory();
-  return device.memory().active_bytes;
-}
-
-TEST(Module, AMoveCopiesWhatForwardReadsOnce) {
-  const Device first = test_devices().front();
-  for (const Device& device : test_devices()) {
-    QuantizedLinear layer = QuantizedLinear::random(512, 128, 3, false, {}, first);
-    layer.apply([](const std::string&, const Array& value) {  // held by the host alone
-      return Array::from_bytes(bytes_of(value), value.shape(), value.dtype());
-    });
-    const std::size_t before = used(device);
-    layer.to(device);
-    const std::size_t moved = used(device);
-    EXPECT_LE(moved - before, layer.weight().bytes() + 4096) << device.info().selector;
-    (void)layer.forward(Array::from(std::vector<float>(512, 1.0f), Shape{1, 512}), device)
-        .to_vector<float>();
-    EXPECT_EQ(used(device), moved) << device.info().selector;
-  }
-}
-
 }  // namespace
 }  // namespace clmx

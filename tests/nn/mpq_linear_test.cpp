@@ -84,7 +84,7 @@ TEST(MPQLinear, NamesEveryViolatedRule) {
         "dq_group_size 7 must divide out_channels 30", "dq_mode 1 needs asym and w_bit 2"})
     EXPECT_THAT(said, HasSubstr(rule));
   EXPECT_THAT(argument_error([] { MPQLinear({.in_channels = 64, .group_size = 64}); }),
-              HasSubstr("out_channels must be positive"));
+              HasSubstr("out_channels must be positive and at most 2^31 - 1, not 0"));
   EXPECT_THAT(argument_error([] { MPQLinear({.in_channels = 256, .out_channels = 32}); }),
               HasSubstr("not 256"))
       << "group_size -1 is in_channels";
@@ -318,37 +318,28 @@ TEST(MPQLinear, ActOrderIsRefusedWhenLoaded) {
   EXPECT_EQ(prepare_layers(model), 2);
 }
 
-TEST(MPQLinear, SizesBeyondMemoryAreRefused) {
-  for (const std::int64_t k : {std::int64_t{1} << 45, std::int64_t{1} << 61}) {
+TEST(MPQLinear, SizesBeyondAnAxisOrMemoryAreRefusedByName) {
+  for (const std::int64_t size : {std::int64_t{1} << 31, std::int64_t{1} << 40, INT64_MAX - 63}) {
     MPQLinearOptions options = small();
-    options.in_channels = k;
-    EXPECT_NE(argument_error([&] { MPQLinear{options}; }), "") << k;
+    options.in_channels = size;
+    const std::string of_inputs = argument_error([&] { MPQLinear{options}; });
+    EXPECT_THAT(of_inputs, HasSubstr("in_channels must be positive and at most 2^31 - 1, not"));
+    EXPECT_EQ(argument_error([&] { MPQLinear(options, random_tensors(small())); }), of_inputs);
+    options = small();
+    options.out_channels = size;
+    EXPECT_THAT(argument_error([&] { MPQLinear{options}; }), HasSubstr("out_channels must be"));
   }
+  MPQLinearOptions options = small();
+  options.in_channels = options.out_channels = (std::int64_t{1} << 31) - 64;
+  EXPECT_THAT(argument_error([&] { MPQLinear{options}; }),
+              HasSubstr("qweight: there is no memory"));
 }
 
-/// Bytes on the device after a move there, and how many more a forward then leaves behind.
-std::pair<std::size_t, std::size_t> moved_and_used(Module& model, const LinearLayer& layer,
-                                                   const Device& device) {
-  device.trim_memory();
-  const std::size_t before = device.memory().active_bytes;
-  model.to(device);
-  const std::size_t moved = device.memory().active_bytes;
-  (void)layer.forward(Array::from(std::vector<float>(512), Shape{1, 512}), device)
-      .to_vector<Half>();
-  return {moved - before, device.memory().active_bytes - moved};
-}
-
-TEST(MPQLinear, AMoveTakesWhatForwardReads) {
-  for (const Device& device : test_devices()) {
-    for (const auto statistics : {MPQStatistics::expanded, MPQStatistics::direct}) {
-      MPQLinearOptions options = small(statistics);
-      options.in_channels = 512;
-      MPQLinear layer(options, random_tensors(options));
-      layer.prepare_params();
-      const auto [moved, more] = moved_and_used(layer, layer, device);
-      EXPECT_EQ(more, 0U) << device.info().selector;
-    }
-  }
+TEST(MPQLinear, GivenTensorsAreCheckedWithoutMakingOthers) {
+  MPQLinearOptions options = small();
+  options.in_channels = options.out_channels = (std::int64_t{1} << 31) - 64;
+  EXPECT_THAT(argument_error([&] { MPQLinear(options, random_tensors(small())); }),
+              HasSubstr("qweight is i32 [16, 32], wanted is i32 [268435448, 2147483584]"));
 }
 
 }  // namespace

@@ -77,8 +77,10 @@ class Array {
   /// The same values, held on that device (copied there now unless they are; asked for like this,
   /// also under CLMX_TRANSFERS=deny).
   Array to(const Device& device) const;
-  /// Whether that device can read them without a copy.
-  bool is_on(const Device& device) const;
+  /// The same values for work on the stream, held there while the result lives: a copy made for it
+  /// is not kept for others. Unless asked for, an error under CLMX_TRANSFERS=deny where it comes
+  /// from another device.
+  Array once_on(const Stream& stream, bool asked) const;
 
   bool ready() const;  ///< whether reading would not wait for a device
   /// Throws what failed in producing it.

@@ -96,7 +96,10 @@ Array gather_dequantize(const Array& rows, const QuantizedWeight& w,
 /// CLMX_TRANSFERS=deny: a layout of its own where the device's kernels want one, and then no other
 /// copy stays; else the stored parts.
 void copy_weight(const QuantizedWeight& w, StreamOrDevice s = {});
-/// Puts a replica on the device, also under CLMX_TRANSFERS=deny.
+/// The same for gather_dequantize: the stored parts.
+void copy_table(const QuantizedWeight& w, StreamOrDevice s = {});
+/// The same for ops over a dense array. What is larger than the device's largest allocation goes
+/// there in the parts that matmul, gather_mm and take read; so it does above.
 void copy_array(const Array& array, StreamOrDevice s = {});
 
 }  // namespace clmx

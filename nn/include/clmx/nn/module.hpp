@@ -74,8 +74,8 @@ class Module {
   virtual void check_extra(std::string_view /*name*/, const Array& /*value*/) const {}
   /// Called after load_weights has replaced its parameters.
   virtual void loaded() {}
-  /// Puts on the stream's device what forward reads there, without its children. By itself: the
-  /// parameters, quantized weights as products read them.
+  /// Puts on the stream's device what forward reads there. By itself: the parameters, quantized
+  /// weights as products read them, and what the children read.
   virtual void copy_to(const Stream& stream) const;
 
   /// One line a module: its path and what it is.

@@ -20,11 +20,11 @@ enum class MPQStatistics {
 /// The constructor arguments of bitorch-engine's MPQLinearMlx, with its names and defaults, and
 /// `statistics`, which is clmx's. n = out_channels, k = in_channels.
 struct MPQLinearOptions {
-  std::int64_t in_channels = 0, out_channels = 0;
-  int a_bit = 16;                   ///< bits of activations: 16
-  int w_bit = 4;                    ///< bits of weights: 2, 4 or 8
-  DType dtype = DType::f16;         ///< of statistics, bias and result: f16
-  std::int64_t group_size = -1;     ///< 32, 64 or 128; -1: k, if it is one of these
+  std::int64_t in_channels = 0, out_channels = 0;  ///< at most 2^31 - 1 each
+  int a_bit = 16;                                  ///< bits of activations: 16
+  int w_bit = 4;                                   ///< bits of weights: 2, 4 or 8
+  DType dtype = DType::f16;                        ///< of statistics, bias and result: f16
+  std::int64_t group_size = -1;                    ///< 32, 64 or 128; -1: k, if it is one of these
   bool use_gba_quant = true;        ///< double-quantized statistics; false: GPTQ tensors
   std::int64_t dq_group_size = -1;  ///< channels that share second-level values; -1: n
   int dq_mode = 2;  ///< second level [groups, n / dq_group_size, 1]; 1: [1, n, 1], asym and 2 bits
@@ -99,7 +99,7 @@ class MPQLinear final : public LinearLayer, public Quantized {
   void require_stored(std::string_view op) const override;
   /// Refuses act-order before anything is loaded.
   void check_extra(std::string_view name, const Array& value) const override;
-  /// What prepare_params made, once it has.
+  /// What prepare_params made, once it has; before, the bias alone: forward reads no stored tensor.
   void copy_to(const Stream& stream) const override;
   /// Floats of a file in another dtype are rounded to f16.
   void loaded() override;
