@@ -36,6 +36,8 @@ RopeTable table_of(const RopeOptions& o, const std::vector<std::int64_t>& firsts
   const std::vector<double> theta = frequencies(o);
   std::vector<float> cosines, sines;
   for (const std::int64_t first : firsts) {
+    require(first <= std::numeric_limits<std::int64_t>::max() - positions, "rope", positions,
+            " positions from ", first, " on are more than 64 bits count");
     for (std::int64_t p = 0; p < positions; p++) {
       const double position = static_cast<double>(first + p) * o.scale;
       for (const double t : theta) {
@@ -110,8 +112,8 @@ Array rope(const Array& x, const RopeTable& table, std::int64_t offset, Attentio
            StreamOrDevice s) {
   check_x(x, table.dims);
   const std::int64_t time = time_of(x, layout), positions = table.cos.shape(0);
-  require(0 <= offset && offset + time <= positions, "rope", "positions ", offset, " to ",
-          offset + time, " are not in a table of ", positions);
+  require(0 <= offset && offset <= positions - time, "rope", time, " positions from ", offset,
+          " on are not in a table of ", positions);
   return tapped("rope_table", {x, table.cos, table.sin},
                 RopeTableOptions{table.dims, table.traditional, offset, layout},
                 rotate(x, table, offset, 0, layout, s.resolve()));

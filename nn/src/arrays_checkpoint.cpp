@@ -11,11 +11,7 @@ ArraysCheckpoint::ArraysCheckpoint(const std::vector<NamedArray>& arrays) {
       throw FormatError(where(), 0, "two tensors are named " + name);
   }
   inner_ = InnerNames(names());
-  for (const auto& [name, plain] : inner_.renamed()) {
-    auto node = arrays_.extract(name);
-    node.key() = plain;
-    arrays_.insert(std::move(node));
-  }
+  inner_.rename(arrays_);
 }
 
 std::vector<std::string> ArraysCheckpoint::names() const {
@@ -36,7 +32,8 @@ std::optional<QuantizedWeight> ArraysCheckpoint::quantized(const std::string& pa
   const Array packed = array(join_path(path, "weight")), scales = array(join_path(path, "scales"));
   if (packed.dtype() != DType::u32 || packed.shape().rank() < 2 ||
       scales.shape().rank() != packed.shape().rank()) {
-    throw FormatError(where(), 0, "tensor " + path + ".weight is not a quantized matrix");
+    throw FormatError(where(), 0,
+                      "tensor " + join_path(path, "weight") + " is not a quantized matrix");
   }
   return stored_weight(*this, path, {},
                        {true, scales.dtype() == DType::u8, packed.shape(-1), scales.shape(-1)},

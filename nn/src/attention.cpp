@@ -49,6 +49,12 @@ MultiHeadAttentionOptions checked(const MultiHeadAttentionOptions& o) {
   return o;
 }
 
+/// Before anything is enqueued: rope counts its positions in 64 bits.
+void check_positions(const MultiHeadAttentionOptions& o, std::int64_t offset, const Array& x) {
+  if (!o.rope || x.rank() != 3) return;  // heads_of says what is wrong with x
+  static_cast<void>(moved(moved(*o.rope, offset), x.shape(1)));
+}
+
 std::unique_ptr<LinearLayer> projection(std::int64_t in, std::int64_t out, std::uint64_t seed,
                                         bool bias) {
   return std::make_unique<Linear>(Linear::random(in, out, seed, bias));
@@ -113,8 +119,9 @@ void MultiHeadAttention::check_projections() const {
   const std::int64_t head = options_.dims / options_.num_heads;
   const auto check = [](const Slot<LinearLayer>& projection, const char* name,
                         std::int64_t features, std::int64_t wanted, const char* side) {
-    require(features == wanted, layer, name, " has ", features, ' ', side, ", wanted are ", wanted,
-            ": ", projection->describe());
+    if (features == wanted) return;  // before a description is made
+    require(false, layer, name, " has ", features, ' ', side, ", wanted are ", wanted, ": ",
+            projection->describe());
   };
   check(query_proj_, "query_proj", query_proj_->out_features(), options_.dims, "rows");
   check(key_proj_, "key_proj", key_proj_->out_features(), head * sizes.kv_heads, "rows");
@@ -126,6 +133,7 @@ void MultiHeadAttention::check_projections() const {
 Array MultiHeadAttention::forward(const Array& queries, const Array& keys, const Array& values,
                                   const std::optional<Array>& mask, StreamOrDevice s) const {
   check_projections();
+  for (const Array* input : {&queries, &keys}) check_positions(options_, 0, *input);
   const Stream stream = s.resolve();
   const std::int64_t kv_heads = sizes_of(options_).kv_heads;
   AttentionOptions how = attention();
@@ -139,6 +147,7 @@ Array MultiHeadAttention::forward(const Array& queries, const Array& keys, const
 
 Array MultiHeadAttention::forward(const Array& x, KVCache& cache, StreamOrDevice s) const {
   check_projections();
+  check_positions(options_, cache.length(), x);
   const Stream stream = s.resolve();
   const std::int64_t kv_heads = sizes_of(options_).kv_heads, offset = cache.length();
   AttentionOptions how = attention();
@@ -182,7 +191,14 @@ void MultiHeadAttention::visit(Visitor& v) {
 }
 
 std::string MultiHeadAttention::describe() const {
-  return join("MultiHeadAttention(dims=", options_.dims, ", num_heads=", options_.num_heads, ")");
+  const Sizes sizes = sizes_of(options_);
+  return join("MultiHeadAttention(dims=", options_.dims, ", num_heads=", options_.num_heads,
+              ", query_input_dims=", sizes.queries, ", key_input_dims=", sizes.keys,
+              ", value_input_dims=", sizes.values, ", value_dims=", sizes.value_dims,
+              ", value_output_dims=", sizes.output, ", num_kv_heads=", sizes.kv_heads,
+              ", bias=", options_.bias ? "true" : "false",
+              ", sinks=", options_.sinks ? "true" : "false",
+              ", rope=", options_.rope ? RoPE(*options_.rope).describe() : "none", ")");
 }
 
 }  // namespace clmx

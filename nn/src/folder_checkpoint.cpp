@@ -87,7 +87,8 @@ FolderCheckpoint::FolderCheckpoint(const fs::path& path, QuantizationConfig quan
   } else {
     add_file(path);
   }
-  take_inner_names();
+  inner_ = InnerNames(names());
+  inner_.rename(tensors_);
 }
 
 void FolderCheckpoint::add_folder(const fs::path& folder) {
@@ -117,15 +118,6 @@ void FolderCheckpoint::add_file(const fs::path& file) {
     if (!tensors_.emplace(tensor, Place{files_.back().get(), tensor}).second) {
       throw FormatError(file.string(), 0, "tensor " + tensor + " is in another shard too");
     }
-  }
-}
-
-void FolderCheckpoint::take_inner_names() {
-  inner_ = InnerNames(names());
-  for (const auto& [name, plain] : inner_.renamed()) {
-    auto node = tensors_.extract(name);
-    node.key() = plain;
-    tensors_.insert(std::move(node));
   }
 }
 
@@ -161,7 +153,7 @@ QuantizationConfig::Stored FolderCheckpoint::stored(const std::string& path) con
   if (packed.type != "U32" || packed.shape.size() < 2 ||
       scales.shape.size() != packed.shape.size()) {
     throw FormatError(where(), packed.file_offset,
-                      "tensor " + path + ".weight is not a quantized matrix");
+                      "tensor " + join_path(path, "weight") + " is not a quantized matrix");
   }
   return {true, scales.type == "U8", packed.shape.back(), scales.shape.back()};
 }

@@ -42,7 +42,6 @@ class FolderCheckpoint final : public Checkpoint {
   void add_file(const std::filesystem::path& file);
   void add_folder(const std::filesystem::path& folder);
   void add_shards(const std::filesystem::path& folder, const WeightMap& map);
-  void take_inner_names();
   QuantizationConfig::Stored stored(const std::string& path) const;
   const Place& place(const std::string& name) const;
 

@@ -15,7 +15,15 @@ class InnerNames {
   explicit InnerNames(const std::vector<std::string>& names);
   /// MLX's name of a tensor, or the name itself.
   const std::string& plain(const std::string& name) const;
-  const std::map<std::string, std::string>& renamed() const { return renamed_; }
+  /// Puts what a map has by mlx-rs's names under MLX's.
+  template <class Value>
+  void rename(std::map<std::string, Value>& tensors) const {
+    for (const auto& [name, plain] : renamed_) {
+      auto node = tensors.extract(name);
+      node.key() = plain;
+      tensors.insert(std::move(node));
+    }
+  }
 
  private:
   std::map<std::string, std::string> renamed_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clmx/host/ops_quantized.hpp"
+#include "clmx/nn/quantizable.hpp"
 #include "path_visitor.hpp"
 
 namespace clmx {
@@ -106,26 +107,7 @@ void require_keys(std::span<const std::string> own, std::span<const std::string>
   }
 }
 
-/// visit gives references, for loading; what only looks at them changes nothing.
-std::vector<NamedModule> every_module(const Module& root) {
-  return const_cast<Module&>(root).modules();  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-}
-
 }  // namespace
-
-std::string join_path(std::string_view parent, std::string_view name) {
-  std::string path(parent);
-  if (!parent.empty() && !name.empty()) path += '.';
-  return path += name;
-}
-
-void PathVisitor::child(std::string_view name, Module& module) {
-  within(name, [&] { enter(module); });
-}
-
-void PathVisitor::slot(std::string_view name, SlotBase& slot) {
-  if (slot.module() != nullptr) child(name, *slot.module());
-}
 
 std::vector<std::string> Module::own_keys() {
   std::vector<std::string> keys;
@@ -183,8 +165,12 @@ void Module::unfreeze(std::string_view key, bool recursive, bool strict) {
   unfreeze({std::string(key)}, recursive, strict);
 }
 
+bool Module::always_frozen(std::string_view /*key*/) const {
+  return dynamic_cast<const Quantized*>(this) != nullptr;
+}
+
 bool Module::frozen(std::string_view key) const {
-  return always_frozen_key(key) || frozen_keys_.contains(key);
+  return always_frozen(key) || frozen_keys_.contains(key);
 }
 
 void Module::take_modes(const Module& from) {
@@ -201,7 +187,7 @@ void Module::walk(const ModuleAction& action) {
 }
 
 void Module::walk(const ConstModuleAction& action) const {
-  for (const NamedModule& each : every_module(*this)) action(each.path, *each.module);
+  for (const NamedModule& each : looked_at(*this).modules()) action(each.path, *each.module);
 }
 
 Module* Module::find(std::string_view path) {
@@ -240,7 +226,7 @@ void Module::replace(std::string_view path, std::unique_ptr<Module> layer) {
 
 void Module::copy_to(const Stream& stream) const {
   Copier copier(stream);
-  const_cast<Module&>(*this).visit(copier);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  looked_at(*this).visit(copier);
 }
 
 void Module::to(StreamOrDevice s) {

@@ -16,12 +16,6 @@ class Lister final : public PathVisitor {
  public:
   Lister(std::vector<NamedArray>& found, bool only_trainable)
       : found_(found), only_trainable_(only_trainable) {}
-  void enter(Module& module) override {
-    const Module* const outer = module_;
-    module_ = &module;
-    module.visit(*this);
-    module_ = outer;
-  }
   void parameter(std::string_view name, Array& value) override { add(name, value); }
   void quantized(QuantizedWeight& value) override {
     each_part(value, [&](const char* name, const Array& part) { add(name, part); });
@@ -29,24 +23,17 @@ class Lister final : public PathVisitor {
 
  private:
   void add(std::string_view name, const Array& value) {
-    if (only_trainable_ && module_->frozen(name)) return;
+    if (only_trainable_ && module().frozen(name)) return;
     found_.push_back({at(name), value});
   }
   std::vector<NamedArray>& found_;
   bool only_trainable_;
-  const Module* module_ = nullptr;  // whose parameters come
 };
 
 /// Finds the tensor of each parameter; puts them in place when all are found.
 class Loader final : public PathVisitor {
  public:
   explicit Loader(const Checkpoint& from) : from_(from) {}
-  void enter(Module& module) override {
-    const Module* const outer = module_;
-    module_ = &module;
-    module.visit(*this);
-    module_ = outer;
-  }
   void parameter(std::string_view name, Array& value) override {
     const std::string full = at(name);
     if (!from_.has(full)) return missing(full);
@@ -101,7 +88,7 @@ class Loader final : public PathVisitor {
   }
   void check_extra(std::string_view name, const Array& value) const {
     try {
-      module_->check_extra(name, value);
+      module().check_extra(name, value);
     } catch (const ArgumentError& error) {
       throw FormatError(from_.where(), 0, join("tensor ", at(name), ": ", error.what()));
     }
@@ -128,7 +115,6 @@ class Loader final : public PathVisitor {
   void missing(const std::string& name) { missing_.push_back(name); }
   void use(const std::string& name) { used_.insert(from_.listed_as(name)); }
   const Checkpoint& from_;
-  const Module* module_ = nullptr;  // whose parameters come
   std::set<std::string> used_;
   std::vector<std::string> missing_;
   std::vector<std::pair<Array*, Array>> arrays_;
@@ -149,9 +135,7 @@ void require_all_stored(Module& root, std::string_view op) {
 
 std::vector<NamedArray> listed(const Module& root, bool only_trainable) {
   std::vector<NamedArray> found;
-  // visit gives references, for loading; a lister only looks at them.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
-  Lister(found, only_trainable).enter(const_cast<Module&>(root));
+  Lister(found, only_trainable).enter(looked_at(root));
   return found;
 }
 
@@ -181,12 +165,13 @@ class Caster final : public PathVisitor {
 }  // namespace
 
 void enforce(const LoadReport& report, Strictness strictness, const std::string& file) {
-  if (strictness != Strictness::lenient && !report.missing.empty()) {
+  const bool all = strictness == Strictness::strict;
+  if ((all || strictness == Strictness::ignore_unexpected) && !report.missing.empty()) {
     throw FormatError(file, 0,
                       join("tensor ", report.missing.front(), " is missing (",
                            report.missing.size(), " in all)"));
   }
-  if (strictness == Strictness::strict && !report.unexpected.empty()) {
+  if ((all || strictness == Strictness::ignore_missing) && !report.unexpected.empty()) {
     throw FormatError(file, 0,
                       join("tensor ", report.unexpected.front(), " is not used by the model (",
                            report.unexpected.size(), " in all)"));

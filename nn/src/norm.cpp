@@ -83,7 +83,7 @@ void LayerNorm::visit(Visitor& v) {
 
 std::string LayerNorm::describe() const {
   return join("LayerNorm(dims=", dims_, ", eps=", eps_, ", affine=", weight_ ? "true" : "false",
-              ")");
+              ", bias=", bias_ ? "true" : "false", ")");
 }
 
 }  // namespace clmx

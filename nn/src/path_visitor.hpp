@@ -13,10 +13,10 @@ class PathVisitor : public Visitor {
   void quantized(QuantizedWeight& /*value*/) override {}
   void child(std::string_view name, Module& module) override;
   void slot(std::string_view name, SlotBase& slot) override;
+  /// Called for each child, its path set; by itself goes on below it.
+  virtual void enter(Module& module);
 
  protected:
-  /// Called for each child, its path set. To go on below it: module.visit(*this).
-  virtual void enter(Module& module) { module.visit(*this); }
   /// Does something with the path of a child.
   template <class Action>
   void within(std::string_view name, Action action) {
@@ -27,10 +27,18 @@ class PathVisitor : public Visitor {
   }
   std::string at(std::string_view name) const { return join_path(path_, name); }
   const std::string& path() const { return path_; }
+  /// Whose parameters come, below what was entered.
+  const Module& module() const { return *module_; }
 
  private:
+  const Module* module_ = nullptr;
   std::string path_;
 };
+
+/// visit gives references, for loading; whoever uses this only looks at them.
+inline Module& looked_at(const Module& module) {
+  return const_cast<Module&>(module);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+}
 
 /// Calls found(name, array) for each part that a quantized weight has.
 template <class Found>

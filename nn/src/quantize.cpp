@@ -61,6 +61,12 @@ int convert(Module& root, const char* op, const Conversion& conversion) {
   return converter.replace_all();
 }
 
+/// What a layer has made of itself, which null is not.
+std::unique_ptr<Module> given(std::unique_ptr<Module> made, const char* op, const Module& layer) {
+  require(made != nullptr, op, layer.describe(), " gives no layer for its place");
+  return made;
+}
+
 std::optional<QuantizationParams> chosen(const QuantizeChoice& choice,
                                          const QuantizationParams& params) {
   if (const auto* own = std::get_if<QuantizationParams>(&choice)) return *own;
@@ -79,7 +85,7 @@ int quantize(Module& root, const QuantizationParams& params, const QuantizePredi
         predicate ? chosen(predicate(path, layer), params) : chosen(quantizable != nullptr, params);
     if (!wanted) return std::unique_ptr<Module>();
     require(quantizable != nullptr, "quantize", layer.describe(), " has no quantized form");
-    return quantizable->to_quantized(*wanted, s);
+    return given(quantizable->to_quantized(*wanted, s), "quantize", layer);
   });
 }
 
@@ -95,7 +101,7 @@ int quantize(Module& root, std::optional<int> group_size, std::optional<int> bit
 std::unique_ptr<Module> quantized_copy(const Module& layer, const QuantizationParams& params,
                                        StreamOrDevice s) {
   if (const auto* const quantizable = dynamic_cast<const Quantizable*>(&layer)) {
-    std::unique_ptr<Module> made = quantizable->to_quantized(params, s);
+    std::unique_ptr<Module> made = given(quantizable->to_quantized(params, s), "quantize", layer);
     made->take_modes(layer);
     return made;
   }
@@ -107,10 +113,16 @@ std::unique_ptr<Module> quantized_copy(const Module& layer, const QuantizationPa
   return copy;
 }
 
+std::unique_ptr<Module> quantized_copy(const Module& layer, std::optional<int> group_size,
+                                       std::optional<int> bits, ModeOrName mode, StreamOrDevice s) {
+  return quantized_copy(layer, {mode.resolve("quantize"), group_size, bits}, s);
+}
+
 int dequantize(Module& root, std::optional<DType> dtype, StreamOrDevice s) {
   return convert(root, "dequantize", [&](const std::string&, Module& layer) {
     const auto* const quantized = dynamic_cast<const Quantized*>(&layer);
-    return quantized == nullptr ? nullptr : quantized->to_dense(dtype, s);
+    return quantized == nullptr ? nullptr
+                                : given(quantized->to_dense(dtype, s), "dequantize", layer);
   });
 }
 

@@ -12,11 +12,16 @@ RoPE::RoPE(RopeOptions options) : options_(std::move(options)) {
 }
 
 RopeOptions moved(RopeOptions options, std::int64_t by) {
+  const auto move = [by](std::int64_t& offset) {
+    const std::int64_t from = offset;
+    require(!__builtin_add_overflow(from, by, &offset), "RoPE", "the offsets ", from, " and ", by,
+            " add up to more than 64 bits hold");
+  };
   if (!options.offsets) {
-    options.offset += by;
+    move(options.offset);
     return options;
   }
-  for (std::int64_t& offset : *options.offsets) offset += by;
+  for (std::int64_t& offset : *options.offsets) move(offset);
   return options;
 }
 
@@ -35,7 +40,9 @@ Array RoPE::forward(const Array& x, const std::vector<std::int64_t>& offsets,
 
 std::string RoPE::describe() const {
   return join("RoPE(dims=", options_.dims,
-              ", traditional=", options_.traditional ? "true" : "false", ")");
+              ", traditional=", options_.traditional ? "true" : "false",
+              options_.base ? join(", base=", *options_.base) : std::string(", periods given"),
+              ", scale=", options_.scale, ")");
 }
 
 }  // namespace clmx

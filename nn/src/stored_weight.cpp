@@ -20,7 +20,7 @@ std::optional<QuantizedWeight> stored_weight(const Checkpoint& from, const std::
     return QuantizedWeight(part("weight"), part("scales"), part_if("biases"), *params,
                            part_if("global_scale"));
   } catch (const ArgumentError& error) {
-    throw FormatError(from.where(), 0, "tensor " + path + ".weight: " + error.what());
+    throw FormatError(from.where(), 0, "tensor " + join_path(path, "weight") + ": " + error.what());
   }
 }
 

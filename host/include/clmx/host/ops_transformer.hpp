@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <vector>
 
@@ -177,6 +178,16 @@ struct AttentionOptions {
 /// not positive or given without causal, or kv_length is not within [0, Lk].
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
                                    const AttentionOptions& options, StreamOrDevice s = {});
+/// The same in MLX's words; what else can be chosen is in the options.
+template <std::floating_point Scale>  // alone: {} means options
+Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v, Scale scale,
+                                   const std::optional<Array>& mask = {},
+                                   const std::optional<Array>& sinks = {}, StreamOrDevice s = {}) {
+  AttentionOptions options{.scale = static_cast<float>(scale)};
+  options.mask = mask;
+  options.sinks = sinks;
+  return scaled_dot_product_attention(q, k, v, options, s);
+}
 /// The options of attention over a cache as a Tap sees them (op "cached_attention"; inputs q, keys,
 /// values, then mask and sinks as far as given, as for attention without a cache).
 struct CachedAttentionOptions {

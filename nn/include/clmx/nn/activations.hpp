@@ -15,14 +15,14 @@ class Activation final : public UnaryLayer {
   Array forward(const Array& x, StreamOrDevice s = {}) const override { return op(x, s); }
   void visit(Visitor& /*v*/) override {}
   std::unique_ptr<Module> clone() const override { return std::make_unique<Activation>(*this); }
-  std::string describe() const override { return std::string(name) + "()"; }
+  std::string describe() const override { return name; }
 };
 
 namespace activation_names {
 // Template arguments have to be arrays. NOLINTBEGIN(modernize-avoid-c-arrays)
-inline constexpr char silu[] = "SiLU", gelu[] = "GELU", gelu_approx[] = "GELU(approx=precise)",
-                      gelu_fast_approx[] = "GELU(approx=fast)", softmax[] = "Softmax",
-                      relu[] = "ReLU", sigmoid[] = "Sigmoid", tanh[] = "Tanh";
+inline constexpr char silu[] = "SiLU()", gelu[] = "GELU()", gelu_approx[] = "GELU(approx=precise)",
+                      gelu_fast_approx[] = "GELU(approx=fast)", softmax[] = "Softmax()",
+                      relu[] = "ReLU()", sigmoid[] = "Sigmoid()", tanh[] = "Tanh()";
 // NOLINTEND(modernize-avoid-c-arrays)
 }  // namespace activation_names
 

@@ -80,7 +80,6 @@ class QuantizedEmbedding final : public EmbeddingLayer, public Quantized {
     return std::make_unique<QuantizedEmbedding>(*this);
   }
   std::string describe() const override;
-  bool always_frozen() const override { return true; }
   /// The stored parts, which lookups read.
   void copy_to(const Stream& stream) const override;
   std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},

@@ -79,7 +79,6 @@ class QuantizedLinear final : public LinearLayer, public Quantized {
     return std::make_unique<QuantizedLinear>(*this);
   }
   std::string describe() const override;
-  bool always_frozen() const override { return true; }
   std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},
                                    StreamOrDevice s = {}) const override;
   /// Itself: quantizing again changes nothing.

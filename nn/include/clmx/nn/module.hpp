@@ -26,8 +26,8 @@ struct NamedArray {
   Array value;
 };
 
-/// What loading accepts: nothing odd, tensors that no module asked for, or missing ones too.
-enum class Strictness { strict, ignore_unexpected, lenient };
+/// What loading accepts: nothing odd, tensors that no module asked for, missing ones, or both.
+enum class Strictness { strict, ignore_unexpected, ignore_missing, lenient };
 
 /// Parameters that the checkpoint lacks, and tensors of it that nothing used.
 struct LoadReport {
@@ -63,10 +63,9 @@ class Module {
   virtual std::unique_ptr<Module> clone() const = 0;
   /// The class and what it was made with: "Linear(input_dims=64, output_dims=32, bias=true)".
   virtual std::string describe() const = 0;
-  /// Whether unfreeze leaves it frozen: layers over quantized weights.
-  virtual bool always_frozen() const { return false; }
-  /// The same of one parameter.
-  virtual bool always_frozen_key(std::string_view /*key*/) const { return always_frozen(); }
+  /// Whether unfreeze leaves its own parameter of that name frozen. By itself: every one of a layer
+  /// over quantized weights (Quantized).
+  virtual bool always_frozen(std::string_view key) const;
   /// Throws ArgumentError, naming the op, when its parameters are no longer what a file holds.
   virtual void require_stored(std::string_view /*op*/) const {}
   /// Throws ArgumentError when a file's tensor for this extra (see Visitor) does not fit; asked

@@ -93,7 +93,7 @@ class MPQLinear final : public LinearLayer, public Quantized {
   void visit(Visitor& v) override;
   std::unique_ptr<Module> clone() const override { return std::make_unique<MPQLinear>(*this); }
   std::string describe() const override;
-  bool always_frozen_key(std::string_view key) const override {
+  bool always_frozen(std::string_view key) const override {
     return released_ || !options_.requires_grad || key != "qweight";
   }
   void require_stored(std::string_view op) const override;

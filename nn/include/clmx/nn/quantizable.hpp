@@ -14,8 +14,8 @@ namespace clmx {
 class Quantizable {
  public:
   virtual ~Quantizable() = default;
-  /// The same layer over quantized weights; the layer itself stays as it is. Throws ArgumentError
-  /// as quantize does, for a width that the groups do not divide.
+  /// The same layer over quantized weights, never null; the layer itself stays as it is. Throws
+  /// ArgumentError as quantize does, for a width that the groups do not divide.
   virtual std::unique_ptr<Module> to_quantized(const QuantizationParams& params,
                                                StreamOrDevice s = {}) const = 0;
   /// The same in MLX's words; absent sizes are the mode's.
@@ -34,12 +34,13 @@ class Quantizable {
 };
 
 /// A layer over quantized weights: quantize(module) leaves it alone, dequantize(module) replaces
-/// it.
+/// it, and all its parameters are frozen, unless it says otherwise (Module::always_frozen). A
+/// user's own layer derives from this besides Module.
 class Quantized {
  public:
   virtual ~Quantized() = default;
   /// The dense layer over the dequantized weight, in `dtype`; absent: the type of the scales
-  /// (affine) or bf16.
+  /// (affine) or bf16. A bias stays as it is. Never null.
   virtual std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},
                                            StreamOrDevice s = {}) const = 0;
 

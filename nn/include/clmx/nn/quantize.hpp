@@ -34,7 +34,8 @@ int quantize(Module& root, std::optional<int> group_size, std::optional<int> bit
              ModeOrName mode = QuantizationMode::affine, const QuantizePredicate& predicate = {},
              StreamOrDevice s = {});
 /// The inverse: puts a dense layer, in `dtype` (absent: of the scales, or bf16), in the place of
-/// every quantized one. Returns how many were replaced; all or nothing as above.
+/// every quantized one; biases of layers keep their dtype (Module::set_dtype casts all). Returns
+/// how many were replaced; all or nothing as above.
 int dequantize(Module& root, std::optional<DType> dtype = {}, StreamOrDevice s = {});
 
 /// A layer whose quantized type is known: Linear, Embedding, and those quantized already.
@@ -55,6 +56,11 @@ auto quantize(const Layer& layer, const QuantizationParams& params = {}, StreamO
 /// The quantized form of a layer that only its base is known of, a copy of a quantized one, or a
 /// copy of a model with its layers quantized. Throws ArgumentError when there is no such form.
 std::unique_ptr<Module> quantized_copy(const Module& layer, const QuantizationParams& params = {},
+                                       StreamOrDevice s = {});
+/// The same in MLX's words; absent sizes are the mode's.
+std::unique_ptr<Module> quantized_copy(const Module& layer, std::optional<int> group_size,
+                                       std::optional<int> bits,
+                                       ModeOrName mode = QuantizationMode::affine,
                                        StreamOrDevice s = {});
 
 /// Of what an owning pointer holds; null gives null.

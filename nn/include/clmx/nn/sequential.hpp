@@ -24,6 +24,11 @@ class Sequential final : public UnaryLayer {
   }
   /// Throws ArgumentError for null.
   Sequential& add(std::unique_ptr<UnaryLayer> layer);
+  /// A copy of a layer.
+  template <std::derived_from<UnaryLayer> Layer>
+  Sequential& add(Layer layer) {
+    return add(std::make_unique<Layer>(std::move(layer)));
+  }
   std::size_t size() const { return layers_.size(); }
   /// Throws ArgumentError when there are not so many layers.
   UnaryLayer& operator[](std::size_t i) const;

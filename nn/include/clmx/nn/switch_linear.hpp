@@ -93,7 +93,6 @@ class QuantizedSwitchLinear final : public SwitchLinearLayer, public Quantized {
     return std::make_unique<QuantizedSwitchLinear>(*this);
   }
   std::string describe() const override;
-  bool always_frozen() const override { return true; }
   std::unique_ptr<Module> to_dense(std::optional<DType> dtype = {},
                                    StreamOrDevice s = {}) const override;
   /// Itself: quantizing again changes nothing.
