@@ -139,10 +139,14 @@ TEST(QuantizedCopy, InTheWordsOfMlx) {
 
 TEST(Attention, InTheWordsOfMlx) {
   const Array x = rows(3);
-  EXPECT_EQ(scaled_dot_product_attention(x, x, x, 0.5).shape(), x.shape());
-  const Array sinks = Array::from(std::vector<float>{0}, {1});
-  const Array mask = Array::from(std::vector<float>(9, 0.0f), {3, 3});
-  EXPECT_EQ(scaled_dot_product_attention(x, x, x, 0.5f, mask, sinks).shape(), x.shape());
+  AttentionOptions options{.scale = 0.5f};
+  const auto values = [](const Array& y) { return y.to_vector<float>(); };
+  EXPECT_EQ(values(scaled_dot_product_attention(x, x, x, 0.5)),
+            values(scaled_dot_product_attention(x, x, x, options)));
+  options.sinks = Array::from(std::vector<float>{3}, {1});
+  options.mask = Array::from(std::vector<float>{0, -9, -9, 0, 0, -9, 0, 0, 0}, {3, 3});
+  EXPECT_EQ(values(scaled_dot_product_attention(x, x, x, 0.5f, options.mask, options.sinks)),
+            values(scaled_dot_product_attention(x, x, x, options)));
 }
 
 TEST(Describe, SaysWhatALayerWasMadeWith) {

@@ -179,7 +179,9 @@ struct AttentionOptions {
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v,
                                    const AttentionOptions& options, StreamOrDevice s = {});
 /// The same in MLX's words; what else can be chosen is in the options.
-template <std::floating_point Scale>  // alone: {} means options
+// Scale is a template, so that {} means options. MLX's own signature.
+template <std::floating_point Scale>
+// NOLINTNEXTLINE(readability-function-size)
 Array scaled_dot_product_attention(const Array& q, const Array& k, const Array& v, Scale scale,
                                    const std::optional<Array>& mask = {},
                                    const std::optional<Array>& sinks = {}, StreamOrDevice s = {}) {
