@@ -3,7 +3,8 @@
 // each with a second-level zero and scale (f16) for every `shared` channels:
 //   scale = r16(r16(high - scales_zeros) scales_scales), zero likewise (host/mpq.hpp).
 // In the canonical order (see qmv.cl), so the bits are those of the product with the expanded
-// scales and biases = -zeros. One work-item per element of y: grid (rows of W, rows of x).
+// scales and biases = -zeros. The words may be those of some rows only, from row `from` on. One
+// work-item per element of y: grid (these rows, rows of x).
 #include "common/epilogue.clh"
 #include "common/round.clh"
 #include "common/tree.clh"
@@ -26,12 +27,12 @@ kernel void mpq_matmul(const global x_t* x, ulong x_at, const global uint* words
                        const global half* zeros_zeros, ulong zeros_zeros_at,
                        const global half* zeros_scales, ulong zeros_scales_at,
                        const global bias_t* bias, ulong bias_at, global y_t* y, ulong y_at,
-                       int rows, int width, int shared) {
-  const int n = (int)get_global_id(0);
+                       int rows, int width, int shared, int from, int count) {
+  const int part_row = (int)get_global_id(0), n = from + part_row;
   const size_t m = get_global_id(1);
-  if (n >= rows) return;
+  if (part_row >= count) return;
   const int groups = width / GROUP, blocks = (width + BLOCK - 1) / BLOCK;
-  const global uint* row = words + words_at + (size_t)n * (width / CODES);
+  const global uint* row = words + words_at + (size_t)part_row * (width / CODES);
   const global x_t* x_row = x + x_at + m * width;
   float stack[DEPTH];
   int top = 0;

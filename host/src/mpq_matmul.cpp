@@ -4,6 +4,7 @@
 #include "loop_limit.hpp"
 #include "mpq_sizes.hpp"
 #include "quantized_product.hpp"
+#include "row_parts.hpp"
 
 namespace clmx {
 namespace {
@@ -28,14 +29,16 @@ Array run(const Array& x, const MpqWeight& w, const std::optional<Array>& bias, 
                         "mpq_matmul");
   const Kernel kernel = stream.device().kernel(
       {kernels(), "mpq_matmul.cl", "mpq_matmul", constants_of(x, w, bias, result)});
-  Grid grid =
-      Grid::linear(static_cast<std::size_t>(n),
-                   static_cast<std::size_t>(choose_plain(stream.device().info()).work_items));
-  grid.global[1] = static_cast<std::size_t>(x.shape().elements(0, x.rank() - 1));
+  const auto group = static_cast<std::size_t>(choose_plain(stream.device().info()).work_items);
   Array out = Array::empty(shape, result, stream);
-  launch(stream, kernel, grid, x, w.packed, w.qstatistic, w.qscales_zeros, w.qscales_scales,
-         w.qzeros_zeros, w.qzeros_scales, bias.value_or(x), out, int_of(n), int_of(k),
-         int_of(w.qstatistic.shape(2)));
+  for (const RowRange& part : row_parts(w.packed, stream.device())) {
+    Grid grid = Grid::linear(static_cast<std::size_t>(part.count()), group);
+    grid.global[1] = static_cast<std::size_t>(x.shape().elements(0, x.rank() - 1));
+    launch(stream, kernel, grid, x, w.packed.rows(part.begin, part.end), w.qstatistic,
+           w.qscales_zeros, w.qscales_scales, w.qzeros_zeros, w.qzeros_scales, bias.value_or(x),
+           out, int_of(n), int_of(k), int_of(w.qstatistic.shape(2)), int_of(part.begin),
+           int_of(part.count()));
+  }
   return out;
 }
 

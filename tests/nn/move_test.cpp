@@ -140,6 +140,36 @@ TEST(Move, OfAnMpqLayerTakesWhatWasPrepared) {
   }
 }
 
+/// Random codes; f16 statistics of the second level stay what a new layer has.
+MPQLinear large_mpq_layer(MPQStatistics statistics) {
+  MPQLinear layer({.in_channels = 1024,
+                   .out_channels = 4096,
+                   .group_size = 64,
+                   .dq_group_size = 16,
+                   .statistics = statistics});
+  Random random(1);
+  layer.apply([&](const std::string& name, const Array& value) {
+    if (name == "qweight")
+      return random_integers(DType::i32, value.shape(), random, INT32_MIN, INT32_MAX);
+    return name == "qstatistic" ? random_integers(DType::u8, value.shape(), random, 0, 255) : value;
+  });
+  layer.prepare_params();
+  return layer;
+}
+
+TEST(Move, OfDirectStatisticsIsInPartsToo) {
+  const MPQLinear expanded = large_mpq_layer(MPQStatistics::expanded);
+  const Array x = Array::from(std::vector<float>(3 * 1024, 0.125f), Shape{3, 1024});
+  for (const Device& device : test_devices()) {
+    const auto wanted = expanded.forward(x, device).as_array<float>();
+    MPQLinear direct = large_mpq_layer(MPQStatistics::direct);
+    const auto forward = [&] {
+      EXPECT_EQ(direct.forward(x, device).as_array<float>(), wanted) << device.info().selector;
+    };
+    EXPECT_EQ(taken(direct, device, forward).added, 0U) << device.info().selector;
+  }
+}
+
 class ModelMove : public testing::TestWithParam<std::string> {};
 
 // A model joins layers, and ties its head: what forward reads is not what the layers hold.
