@@ -1,37 +1,34 @@
 // out[i] = f(x[i]), rounded once, where the constant FUNCTION is f_of of the functions below. A
 // work-item takes per_item neighbouring elements.
 #include "common/dtype.clh"
-#include "common/math.clh"
+#include "common/gelu.clh"
 #if WIDE
 #include "common/wide.clh"
 #endif
 
 typedef STORAGE(X) x_t;
 
-// gelu_approx is x sigmoid(2 u), because (1 + tanh(u)) / 2 = sigmoid(2 u); 2 u = 2 sqrt(2 / pi) (x
-// + 0.044715 x^3).
-#define DEFINE_FUNCTIONS(F, end)                                                    \
-  inline F CLMX_JOIN(silu_of, end)(F v) {                                           \
-    return v * CLMX_JOIN(clmx_sigmoid, end)(v);                                     \
-  }                                                                                 \
-  inline F CLMX_JOIN(gelu_of, end)(F v) {                                           \
-    return v * fma(CLMX_JOIN(clmx_erf, end)(v * 0x1.6a09e6p-1f), (F)0.5f, (F)0.5f); \
-  }                                                                                 \
-  inline F CLMX_JOIN(gelu_approx_of, end)(F v) {                                    \
-    const F cubic = fma(v * v * 0.044715f, v, v);                                   \
-    return v * CLMX_JOIN(clmx_sigmoid, end)(cubic * 0x1.988454p+0f);                \
-  }                                                                                 \
-  inline F CLMX_JOIN(gelu_fast_approx_of, end)(F v) {                               \
-    return v * CLMX_JOIN(clmx_sigmoid, end)(v * 1.702f);                            \
-  }                                                                                 \
-  inline F CLMX_JOIN(relu_of, end)(F v) {                                           \
-    return select((F)0.0f, v, isgreater(v, (F)0.0f) | isnan(v));                    \
-  }                                                                                 \
-  inline F CLMX_JOIN(sigmoid_of, end)(F v) {                                        \
-    return CLMX_JOIN(clmx_sigmoid, end)(v);                                         \
-  }                                                                                 \
-  inline F CLMX_JOIN(tanh_of, end)(F v) {                                           \
-    return CLMX_JOIN(clmx_tanh, end)(v);                                            \
+#define DEFINE_FUNCTIONS(F, end)                                 \
+  inline F CLMX_JOIN(silu_of, end)(F v) {                        \
+    return v * CLMX_JOIN(clmx_sigmoid, end)(v);                  \
+  }                                                              \
+  inline F CLMX_JOIN(gelu_of, end)(F v) {                        \
+    return CLMX_JOIN(clmx_gelu, end)(v);                         \
+  }                                                              \
+  inline F CLMX_JOIN(gelu_approx_of, end)(F v) {                 \
+    return CLMX_JOIN(clmx_gelu_approx, end)(v);                  \
+  }                                                              \
+  inline F CLMX_JOIN(gelu_fast_approx_of, end)(F v) {            \
+    return CLMX_JOIN(clmx_gelu_fast_approx, end)(v);             \
+  }                                                              \
+  inline F CLMX_JOIN(relu_of, end)(F v) {                        \
+    return select((F)0.0f, v, isgreater(v, (F)0.0f) | isnan(v)); \
+  }                                                              \
+  inline F CLMX_JOIN(sigmoid_of, end)(F v) {                     \
+    return CLMX_JOIN(clmx_sigmoid, end)(v);                      \
+  }                                                              \
+  inline F CLMX_JOIN(tanh_of, end)(F v) {                        \
+    return CLMX_JOIN(clmx_tanh, end)(v);                         \
   }
 
 DEFINE_FUNCTIONS(float, )

@@ -29,18 +29,6 @@ Expected function_of(const DoubleArray& x, double units, Function f) {
   return y;
 }
 
-/// x sigmoid(inner(x)), where the error of the inner function is `units` of it.
-template <class Inner>
-Expected gated_by(const DoubleArray& x, double units, Inner inner) {
-  Expected y{x.shape, x.dtype, x.values, {}};
-  for (double& value : y.values) {
-    const double u = inner(value);
-    value *= logistic(u);
-    y.budget.push_back(unit * (9 + units * std::abs(u)) * std::abs(value));
-  }
-  return y;
-}
-
 /// Mean and spread of a row, and how far the mean may be off.
 struct Moments {
   double mean = 0, variance = 0, mean_error = 0;
@@ -71,21 +59,18 @@ struct Rounding {
 }  // namespace
 
 Expected gelu(const DoubleArray& x) {
-  Expected y{x.shape, x.dtype, x.values, {}};
-  for (double& value : y.values) {
-    y.budget.push_back(5 * unit * std::abs(value));
-    value *= 0.5 * std::erfc(-value * std::numbers::sqrt2 / 2);
-  }
-  return y;
+  return function_of(x, 2,
+                     [](double v) { return v * 0.5 * std::erfc(-v * std::numbers::sqrt2 / 2); });
 }
 
 Expected gelu_approx(const DoubleArray& x) {
   const double scale = 2 * std::sqrt(2 * std::numbers::inv_pi);
-  return gated_by(x, 5, [=](double v) { return scale * (v + 0.044715 * v * v * v); });
+  return function_of(x, 2,
+                     [=](double v) { return v * logistic(scale * (v + 0.044715 * v * v * v)); });
 }
 
 Expected gelu_fast_approx(const DoubleArray& x) {
-  return gated_by(x, 3, [](double v) { return 1.702 * v; });
+  return function_of(x, 2, [](double v) { return v * logistic(1.702 * v); });
 }
 
 Expected relu(const DoubleArray& x) {

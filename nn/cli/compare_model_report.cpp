@@ -171,6 +171,18 @@ void check_device(const ModelOnDevice& one, const CompareOptions& options, Gate&
         join(selector, ": ", one.first_other_bits.op, " has other bits than ", one.differs_from));
 }
 
+void check_modes(const ModelComparison& all, const CompareOptions& options, Gate& gate) {
+  if (!(options.max_kl > 0)) return;
+  for (const ComparedMode& mode : all.modes) {
+    for (std::size_t i = 0; i < all.devices.size(); ++i) {
+      const double kl = mode.logits[i].kl_max();
+      if (!(kl <= options.max_kl))
+        gate.refuse(join(mode.name, " on ", all.devices[i].device.info().selector, ": KL ", kl,
+                         " to float64 of the source"));
+    }
+  }
+}
+
 std::vector<DeviceResult> as_verified(const ModelComparison& all, const CompareOptions& options,
                                       const Gate& gate) {
   std::vector<DeviceResult> results;

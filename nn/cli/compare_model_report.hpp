@@ -14,6 +14,8 @@ std::vector<DeviceResult> as_verified(const ModelComparison& all, const CompareO
                                       const Gate& gate);
 /// Refuses a wrong op, and what the options do not allow.
 void check_device(const ModelOnDevice& one, const CompareOptions& options, Gate& gate);
+/// Refuses a mode that is further from float64 than --max-kl on any device.
+void check_modes(const ModelComparison& all, const CompareOptions& options, Gate& gate);
 /// "affine4: kl_mean" and the like of one device.
 void add_mode_measures(const ModelComparison& all, std::size_t device, Measures& measures);
 

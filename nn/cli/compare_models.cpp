@@ -193,6 +193,7 @@ void pass_gates(const ModelComparison& all, const CompareOptions& options, bool 
                 Gate& gate) {
   gate.check_devices(all.devices.size(), options.min_devices);
   for (const ModelOnDevice& one : all.devices) check_device(one, options, gate);
+  check_modes(all, options, gate);
   for (const Agreement& each : all.agreements) {
     if (each.result.different > 0) gate.refuse(each.of + " has other bits than " + each.with);
   }

@@ -233,6 +233,10 @@ TEST_F(CompareModelCommand, ShowsWhatGotWorse) {
 
 TEST_F(CompareModelCommand, ItsGatesRefuse) {
   EXPECT_EQ(with({"--max-kl", "1e-30"}).status, gate);
+  EXPECT_EQ(with({"--modes", "affine8", "--max-kl", "10"}).status, ok);
+  const Ended modes = with({"--modes", "affine8,affine2", "--max-kl", "1e-7"});
+  EXPECT_EQ(modes.status, gate);
+  EXPECT_THAT(modes.err, HasSubstr("affine2 on "));
   EXPECT_EQ(with({"--max-budget", "1e-9"}).status, gate);
   EXPECT_EQ(with({"--min-devices", "99"}).status, gate);
   const Ended no_part = with({"--record", file("r.json"), "--dump", "layers.9"});

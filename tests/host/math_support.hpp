@@ -3,7 +3,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <functional>
+#include <numbers>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,40 +21,47 @@ inline ConstantValue to_constant(FunctionName name) {
   return {0, name.text};
 }
 
-inline constexpr std::string_view apply_kernel = R"(
-#include "common/math.clh"
-#if WIDE
-kernel void apply(const global float* x, ulong x_at, global float* y, ulong y_at) {
-  vstore16(FUNCTION(vload16(get_global_id(0), x + x_at)), get_global_id(0), y + y_at);
-}
-#else
-kernel void apply(const global float* x, ulong x_at, global float* y, ulong y_at) {
-  y[y_at + get_global_id(0)] = FUNCTION(x[x_at + get_global_id(0)]);
-}
-#endif
-)";
+/// A function that cl/unary.cl can apply: its own or one of cl/common/math.clh.
+struct Function {
+  const char* name;
+  bool wide;  ///< also there for float16
+  double (*exact)(double);
+  double limit;  ///< in units of the last place
+};
+inline constexpr auto functions = std::to_array<Function>({
+    {"clmx_exp", true, [](double x) { return std::exp(x); }, 1.0},
+    {"clmx_recip", false, [](double x) { return 1 / x; }, 1.0},
+    {"clmx_rsqrt", false, [](double x) { return 1 / std::sqrt(x); }, 1.0},
+    {"clmx_sigmoid", true, [](double x) { return 1 / (1 + std::exp(-x)); }, 1.0},
+    {"clmx_tanh", true, [](double x) { return std::tanh(x); }, 1.0},
+    {"clmx_gelu", true, [](double x) { return x / 2 * std::erfc(-x / std::numbers::sqrt2); }, 1.0},
+    {"clmx_gelu_approx", true,
+     [](double x) {
+       const double z = 2 * std::sqrt(2 * std::numbers::inv_pi) * (x + 0.044715 * x * x * x);
+       return x / (1 + std::exp(-z));
+     },
+     1.0},
+    {"clmx_gelu_fast_approx", true, [](double x) { return x / (1 + std::exp(-1.702 * x)); }, 1.0},
+});
 
-inline const KernelLibrary& math_library() {
-  static const auto files = [] {
-    std::vector<KernelSource> all(kernels().files.begin(), kernels().files.end());
-    all.push_back({"apply.cl", apply_kernel});
-    return all;
-  }();
-  static const KernelLibrary library{"math_test", files};
-  return library;
+/// As the name of a test: without what it begins with in the kernels.
+inline std::string name_of(const Function& function) {
+  const std::string name = function.name;
+  return name.starts_with("clmx_") ? name.substr(5) : name;
 }
 
-inline std::vector<float> apply(const Device& device, const char* function, bool wide,
-                                const Array& x) {
+inline Array apply(const Device& device, const char* function, bool wide, const Array& x) {
   const Stream stream = device.default_stream();
-  const Kernel kernel = device.kernel({math_library(),
-                                       "apply.cl",
-                                       "apply",
-                                       {{"FUNCTION", FunctionName{function}}, {"WIDE", wide}}});
-  const Array y = Array::empty(x.shape(), DType::f32, stream);
-  const auto items = static_cast<std::size_t>(wide ? x.size() / 16 : x.size());
-  launch(stream, kernel, Grid::linear(items, 1), x, y);
-  return y.to_vector<float>();
+  const Kernel kernel =
+      device.kernel({kernels(),
+                     "unary.cl",
+                     "unary",
+                     {{"X", x.dtype()}, {"FUNCTION", FunctionName{function}}, {"WIDE", wide}}});
+  const std::int64_t per_item = wide ? 4096 : 1;
+  const auto items = static_cast<std::size_t>((x.size() + per_item - 1) / per_item);
+  Array y = Array::empty(x.shape(), x.dtype(), stream);
+  launch(stream, kernel, Grid::linear(items, 1), x, y, x.size(), per_item);
+  return y;
 }
 
 /// |got - wanted| in units of wanted's last place in f32; subnormals count as the smallest ones.
@@ -66,23 +74,12 @@ inline double ulps(float got, double wanted) {
   return std::abs(static_cast<double>(got) - wanted) / unit;
 }
 
-struct Function {
-  const char *name, *wide_name;  ///< the latter null where there is none
-  std::function<double(double)> exact;
-  double limit;
-};
-inline const auto functions = std::to_array<Function>({
-    {"clmx_exp", "clmx_exp16", [](double x) { return std::exp(x); }, 1.0},
-    {"clmx_recip", nullptr, [](double x) { return 1 / x; }, 1.0},
-    {"clmx_rsqrt", nullptr, [](double x) { return 1 / std::sqrt(x); }, 1.0},
-    {"clmx_sigmoid", "clmx_sigmoid16", [](double x) { return 1 / (1 + std::exp(-x)); }, 1.0},
-    {"clmx_tanh", "clmx_tanh16", [](double x) { return std::tanh(x); }, 1.0},
-    {"clmx_erf", "clmx_erf16", [](double x) { return std::erf(x); }, 1.0},
-});
-
 /// Whether a device may flush: the promise leaves subnormal inputs and results out there.
 inline bool subnormal(float x) {
   return std::fpclassify(x) == FP_SUBNORMAL;
+}
+inline bool may_flush(const Device& device) {
+  return device.info().device_class == DeviceClass::emulated;
 }
 
 }  // namespace clmx

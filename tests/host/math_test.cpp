@@ -12,7 +12,7 @@ namespace {
 /// Every exponent with mantissas spread over it, both signs; then the specials.
 Array many_floats() {
   std::vector<float> values;
-  for (std::uint32_t bits = 0; bits < 0x7f800000u; bits += 40'093)
+  for (std::uint32_t bits = 0; bits < 0x7f800000u; bits += 4099)
     for (const std::uint32_t sign : {0u, 0x80000000u})
       values.push_back(std::bit_cast<float>(bits | sign));
   for (float x = -110.0f; x < 95.0f; x += 0.0137f) values.push_back(x);
@@ -28,8 +28,8 @@ TEST_P(OwnMath, IsAccurateOverTheWholeRangeOnEveryDevice) {
   const Array x = many_floats();
   const std::vector<float> inputs = x.to_vector<float>();
   for (const Device& device : test_devices()) {
-    const bool flushes = device.info().device_class == DeviceClass::emulated;
-    const std::vector<float> got = apply(device, GetParam().name, false, x);
+    const bool flushes = may_flush(device);
+    const std::vector<float> got = apply(device, GetParam().name, false, x).to_vector<float>();
     double worst = 0;
     float where = 0;
     for (std::size_t i = 0; i < got.size(); i++) {
@@ -42,7 +42,7 @@ TEST_P(OwnMath, IsAccurateOverTheWholeRangeOnEveryDevice) {
       }
     }
     RecordProperty("worst_ulps_" + device.info().selector, std::to_string(worst));
-    EXPECT_LT(worst, GetParam().limit) << device.info().selector << " at " << where;
+    EXPECT_LE(worst, GetParam().limit) << device.info().selector << " at " << where;
   }
 }
 
@@ -53,13 +53,12 @@ TEST_P(OwnMath, HasTheSameBitsOnEveryDeviceAndInVectors) {
   for (const Device& device : test_devices()) {
     const bool vectors = device.info().device_class == DeviceClass::cpu_vector;
     for (const bool wide : {false, true}) {
-      if (wide && (!vectors || !GetParam().wide_name)) continue;
-      const char* name = wide ? GetParam().wide_name : GetParam().name;
-      const std::vector<float> got = apply(device, name, wide, x);
+      if (wide && (!vectors || !GetParam().wide)) continue;
+      const auto got = apply(device, GetParam().name, wide, x).to_vector<float>();
       if (first.empty()) first = got;
       std::size_t different = 0;
       for (std::size_t i = 0; i < got.size(); i++) {
-        const bool excused = !vectors && (subnormal(inputs[i]) || subnormal(first[i]));
+        const bool excused = may_flush(device) && (subnormal(inputs[i]) || subnormal(first[i]));
         if (excused || std::isnan(first[i])) continue;
         different += std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(first[i]);
       }
@@ -68,9 +67,8 @@ TEST_P(OwnMath, HasTheSameBitsOnEveryDeviceAndInVectors) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OwnMath, testing::ValuesIn(functions), [](const auto& function) {
-  return std::string(function.param.name).substr(5);
-});
+INSTANTIATE_TEST_SUITE_P(All, OwnMath, testing::ValuesIn(functions),
+                         [](const auto& function) { return name_of(function.param); });
 
 }  // namespace
 }  // namespace clmx
