@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ops_support.hpp"
@@ -153,6 +154,65 @@ TEST(KVCache, MovesToTheDeviceThatAppends) {
   }
   EXPECT_EQ(bits_of(scaled_dot_product_attention(q, moving, {}, last)),
             bits_of(scaled_dot_product_attention(q, staying, {}, last)));
+}
+
+TEST(KVCache, TakesTheBatchOfItsFirstAppendAndNoOther) {
+  const Array three = normal_array({3, 2, kv_heads, dim}, 14);
+  const Array one = normal_array({1, 2, kv_heads, dim}, 15);
+  KVCache cache(std::nullopt, kv_heads, dim, 8), fixed(3, kv_heads, dim, 8);
+  EXPECT_EQ(cache.batch(), 0);
+  expect_refused([&] { cache.append(normal_array({0, 1, kv_heads, dim}, 1), three, {}); });
+  cache.append(three, three, AttentionLayout::bthd);
+  fixed.append(three, three, AttentionLayout::bthd);
+  EXPECT_EQ(cache.batch(), 3);
+  EXPECT_EQ(bits_of(cache.keys()), bits_of(fixed.keys()));
+  cache.truncate(0);
+  try {
+    cache.append(one, one, AttentionLayout::bthd);
+    ADD_FAILURE() << "another batch was taken";
+  } catch (const ArgumentError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("a batch of 1, the cache holds a batch of 3"));
+  }
+}
+
+TEST(KVCache, ContinuesWithAssignedPositionsAndWritesNoneOfThem) {
+  const Array k = normal_array({2, kv_heads, 10, dim}, 16);
+  const Array v = normal_array({2, kv_heads, 10, dim}, 17);
+  const Array more = normal_array({2, 1, kv_heads, dim}, 18);
+  const Array q = normal_array({2, heads, 1, dim}, 19);
+  // A view that does not begin where its storage does.
+  const Array both = normal_array({4, kv_heads, 10, dim}, 20);
+  for (const Device& device : test_devices())
+    for (const auto& [keys, values] : {std::pair{k, v}, {both.rows(2, 4), both.rows(0, 2)}}) {
+      const auto before = bits_of(keys);
+      KVCache wanted(2, kv_heads, dim, 64), cache(std::nullopt, kv_heads, dim, 64);
+      wanted.append(keys, values, AttentionLayout::bhtd, device);
+      cache.assign(keys, values);
+      EXPECT_EQ(cache.length(), 10);
+      for (KVCache* each : {&wanted, &cache}) {
+        each->truncate(6);
+        each->append(more, more, AttentionLayout::bthd, device);
+      }
+      EXPECT_EQ(bits_of(scaled_dot_product_attention(q, cache, {}, device)),
+                bits_of(scaled_dot_product_attention(q, wanted, {}, device)))
+          << device.info().selector;
+      EXPECT_EQ(bits_of(keys), before) << device.info().selector;
+    }
+}
+
+TEST(KVCache, RefusesToBeAssignedWhatItCannotHold) {
+  const Array k = normal_array({2, kv_heads, 5, dim}, 21);
+  const Array narrow = normal_array({2, kv_heads, 5, dim}, 21, DType::f16);
+  KVCache cache(2, kv_heads, dim, 5), one(1, kv_heads, dim, 5), small(2, kv_heads, dim, 4);
+  expect_refused([&] { one.assign(k, k); });
+  expect_refused([&] { small.assign(k, k); });
+  expect_refused([&] { cache.assign(k, normal_array({2, kv_heads, 4, dim}, 1)); });
+  expect_refused([&] { cache.assign(k.reshape({2, kv_heads, 5 * dim}), k); });
+  expect_refused([&] { cache.assign(k, narrow); });
+  expect_refused([&] { cache.assign(narrow, narrow); });
+  EXPECT_EQ(cache.length(), 0);
+  cache.assign(k, k);
+  EXPECT_EQ(cache.length(), 5);
 }
 
 TEST(KVCache, RefusesWrongArgumentsAndStaysAsItWas) {

@@ -113,9 +113,10 @@ struct KVAppendOptions {
 /// moving it copies. Stored as [batch, kv_heads, capacity, head_dim] in `dtype`.
 class KVCache {
  public:
-  /// Allocates nothing until the first append; grows by doubling up to `limit` positions.
-  KVCache(std::int64_t batch, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t limit,
-          DType dtype = DType::f32);
+  /// Allocates nothing until the first append; grows by doubling up to `limit` positions. Without
+  /// a batch the first append or assign fixes it.
+  KVCache(std::optional<std::int64_t> batch, std::int64_t kv_heads, std::int64_t head_dim,
+          std::int64_t limit, DType dtype = DType::f32);
   KVCache(const KVCache&) = delete;  // two caches would write the same positions
   KVCache& operator=(const KVCache&) = delete;
   KVCache(KVCache&&) = default;
@@ -131,6 +132,14 @@ class KVCache {
   /// append of the three parts. Throws ArgumentError as append does, or when the table is too
   /// short.
   Array append_rotated(const Array& qkv, const RopeTable& table, StreamOrDevice s = {});
+  /// The positions of these arrays instead of its own: what an earlier cache held, say. They are
+  /// only read; the next append copies them.
+  ///
+  /// keys, values: [batch, kv_heads, length, head_dim] in the cache's dtype. Throws ArgumentError
+  /// when they are not, or when length is above the limit.
+  void assign(const Array& keys, const Array& values);
+  /// Sequences held; 0 as long as nothing fixed it.
+  std::int64_t batch() const { return batch_; }
   std::int64_t length() const { return length_; }
   std::int64_t limit() const { return limit_; }
   std::int64_t capacity() const { return capacity_; }
@@ -141,10 +150,13 @@ class KVCache {
   const Array& values() const { return values_; }
 
  private:
-  void make_room(std::int64_t time, const Stream& stream);
+  void require_batch(std::int64_t batch) const;
+  void fix_batch(std::int64_t batch);
+  void make_room(std::int64_t batch, std::int64_t time, const Stream& stream);
   std::int64_t batch_, kv_heads_, head_dim_, limit_, length_ = 0, capacity_ = 0;
   DType dtype_;
   Array keys_, values_;
+  bool assigned_ = false;  // keys_ and values_ are others' too: never to be written to
 };
 
 struct AttentionOptions {
