@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clmx/devices/error.hpp"
+#include "clmx/host/ops_basic.hpp"
 #include "clmx/host/tap.hpp"
 #include "clmx/nn/embedding.hpp"
 #include "llama_layers.hpp"
@@ -16,6 +17,17 @@ constexpr const char *embed_path = "model.embed_tokens", *norm_path = "model.nor
 
 std::string layer_path(std::size_t i) {
   return join("model.layers.", i);
+}
+
+/// x: [batch T, n]. The last of each T rows: [batch, n].
+Array last_rows(const Array& x, std::int64_t batch, const Stream& stream) {
+  const std::int64_t time = x.shape(0) / batch;
+  if (time == 1) return x;
+  if (batch == 1) return x.rows(time - 1, time);
+  std::vector<std::int32_t> last;
+  for (std::int64_t end = time; end <= x.shape(0); end += time)
+    last.push_back(static_cast<std::int32_t>(end - 1));
+  return gather(x, Array::from(last, Shape{batch}), stream);
 }
 
 class LlamaModel final : public LanguageModel {
@@ -41,7 +53,12 @@ class LlamaModel final : public LanguageModel {
  private:
   /// Tells the tap; where parts()[part] runs.
   Route begin_part(std::size_t part, const Stream& otherwise) const;
-  Array head(const Array& hidden, const Stream& otherwise) const;
+  void check(const Array& tokens, const ModelCache& cache) const;
+  /// tokens: [B, T]. Result: [B T, hidden].
+  Array body(const Array& tokens, ModelCache& cache, const Stream& otherwise);
+  /// hidden: [batch T, hidden]. Result: [batch or batch T, vocabulary].
+  Array head(const Array& hidden, std::int64_t batch, LogitRows rows,
+             const Stream& otherwise) const;
 
   LlamaConfig config_;
   DType dtype_;
@@ -75,38 +92,54 @@ ModelCache LlamaModel::new_cache(std::optional<std::int64_t> positions) const {
   std::vector<KVCache> layers;
   layers.reserve(blocks_.size());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    layers.emplace_back(1, config_.kv_heads, config_.head_dim, limit);
+    layers.emplace_back(std::nullopt, config_.kv_heads, config_.head_dim, limit);
   }
   return ModelCache(std::move(layers));
 }
 
-Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows,
-                          StreamOrDevice s) {
-  require(tokens.rank() == 1 && tokens.size() > 0, "forward", "tokens must have shape [T], not ",
-          tokens.shape());
+void LlamaModel::check(const Array& tokens, const ModelCache& cache) const {
+  require((tokens.rank() == 1 || tokens.rank() == 2) && tokens.size() > 0, "forward",
+          "tokens must have shape [T] or [B, T], not ", tokens.shape());
   require(cache.layers() == blocks_.size(), "forward", "the cache has ", cache.layers(),
           " layers, the model ", blocks_.size());
-  const std::int64_t offset = cache.length(), time = tokens.size();
-  require(offset + time <= cache.limit(), "forward", offset + time,
+  const std::int64_t time = tokens.shape(-1), batch = tokens.size() / time;
+  require(cache.batch() == 0 || cache.batch() == batch, "forward", "the tokens are a batch of ",
+          batch, ", the cache holds a batch of ", cache.batch());
+  require(cache.length() + time <= cache.limit(), "forward", cache.length() + time,
           " positions, the cache holds at most ", cache.limit());
+}
 
+Array LlamaModel::forward(const Array& tokens, ModelCache& cache, LogitRows rows,
+                          StreamOrDevice s) {
+  check(tokens, cache);
+  const std::int64_t offset = cache.length(), time = tokens.shape(-1);
+  const std::int64_t batch = tokens.size() / time;
   const Stream stream = s.resolve();
-  const RopeTable table = rope_.at_least(offset + time);
-  const auto step = [&](std::size_t part) {
-    return LlamaStep{config_, table, offset, dtype_, begin_part(part, stream)};
-  };
   try {
-    Array hidden = embed_tokens_->lookup(tokens, dtype_, begin_part(0, stream).stream);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      hidden = blocks_[i]->attend(hidden, cache.layer(i), step(1 + 2 * i));
-      hidden = blocks_[i]->transform(hidden, step(2 + 2 * i));
-    }
+    const Array hidden = body(tokens.reshape({batch, time}), cache, stream);
     if (rows == LogitRows::none) return {};
-    return head(rows == LogitRows::all ? hidden : hidden.rows(time - 1, time), stream);
+    Array logits = head(hidden, batch, rows, stream);
+    if (tokens.rank() == 1) return logits;
+    return logits.reshape({batch, logits.shape(0) / batch, vocabulary()});
   } catch (...) {
     cache.truncate(offset);  // all layers hold the same positions again
     throw;
   }
+}
+
+Array LlamaModel::body(const Array& tokens, ModelCache& cache, const Stream& otherwise) {
+  const std::int64_t offset = cache.length(), batch = tokens.shape(0);
+  const RopeTable table = rope_.at_least(offset + tokens.shape(1));
+  const auto step = [&](std::size_t part) {
+    return LlamaStep{config_, table, batch, offset, dtype_, begin_part(part, otherwise)};
+  };
+  const Array ids = tokens.reshape({tokens.size()});
+  Array hidden = embed_tokens_->lookup(ids, dtype_, begin_part(0, otherwise).stream);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    hidden = blocks_[i]->attend(hidden, cache.layer(i), step(1 + 2 * i));
+    hidden = blocks_[i]->transform(hidden, step(2 + 2 * i));
+  }
+  return hidden;
 }
 
 Route LlamaModel::begin_part(std::size_t part, const Stream& otherwise) const {
@@ -114,9 +147,11 @@ Route LlamaModel::begin_part(std::size_t part, const Stream& otherwise) const {
   return route_of(placed(part), otherwise);
 }
 
-Array LlamaModel::head(const Array& hidden, const Stream& otherwise) const {
+Array LlamaModel::head(const Array& hidden, std::int64_t batch, LogitRows rows,
+                       const Stream& otherwise) const {
+  const Stream s = begin_part(1 + 2 * blocks_.size(), otherwise).stream;
   const Array x =
-      norm_->normalized(hidden, dtype_, begin_part(1 + 2 * blocks_.size(), otherwise).stream);
+      norm_->normalized(rows == LogitRows::all ? hidden : last_rows(hidden, batch, s), dtype_, s);
   const Route route = begin_part(2 + 2 * blocks_.size(), otherwise);
   if (lm_head_) return product_on(*lm_head_, x, dtype_, route);
   const auto* const tied = dynamic_cast<const QuantizedEmbedding*>(&*embed_tokens_);

@@ -25,24 +25,24 @@ LlamaAttention::LlamaAttention(const LlamaAttention& other)
       qkv_(other.qkv_.over({&q_proj_, &k_proj_, &v_proj_})) {}
 
 Array LlamaAttention::rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, route] = step;
+  const auto& [config, table, batch, offset, dtype, route] = step;
   const Stream& s = route.stream;
-  const std::int64_t time = x.shape(0);
+  const std::int64_t time = x.shape(0) / batch;
   if (qkv_.usable()) {
     const Array qkv = qkv_.product(x, dtype, route);
-    return cache.append_rotated(qkv.reshape({1, time, qkv.shape(1)}), table, s);
+    return cache.append_rotated(qkv.reshape({batch, time, qkv.shape(1)}), table, s);
   }
   constexpr AttentionLayout layout = AttentionLayout::bthd;
-  const Shape key_heads{1, time, config.kv_heads, config.head_dim};
+  const Shape key_heads{batch, time, config.kv_heads, config.head_dim};
   const Array k = product_on(*k_proj_, x, dtype, route).reshape(key_heads);
   const Array v = product_on(*v_proj_, x, dtype, route).reshape(key_heads);
   cache.append(rope(k, table, offset, layout, s), v, layout, s);
   const Array q = product_on(*q_proj_, x, dtype, route);
-  return rope(q.reshape({1, time, config.heads, config.head_dim}), table, offset, layout, s);
+  return rope(q.reshape({batch, time, config.heads, config.head_dim}), table, offset, layout, s);
 }
 
 Array LlamaAttention::forward(const Array& x, KVCache& cache, const LlamaStep& step) const {
-  const auto& [config, table, offset, dtype, route] = step;
+  const auto& [config, table, batch, offset, dtype, route] = step;
   const Stream& s = route.stream;
   const AttentionOptions options{.scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
                                  .causal = true,

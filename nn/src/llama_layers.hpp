@@ -14,12 +14,13 @@ namespace clmx {
 struct LlamaStep {
   const LlamaConfig& config;
   const RopeTable& rope;
-  std::int64_t offset;  ///< position of the first row
+  std::int64_t batch;   ///< sequences
+  std::int64_t offset;  ///< position of each one's first row
   DType dtype;
   Route route;  ///< of the part that is computed now
 };
 
-/// Grouped-head attention with rotary positions over a cache. x: [T, hidden].
+/// Grouped-head attention with rotary positions over a cache. x: [batch T, hidden].
 class LlamaAttention final : public Module {
  public:
   LlamaAttention(const LlamaConfig& config, Weights& weights, const std::string& path);
@@ -32,14 +33,14 @@ class LlamaAttention final : public Module {
   void copy_to(const Stream& stream) const override;
 
  private:
-  /// Appends x's keys and values to the cache; [1, T, heads, head_dim].
+  /// Appends x's keys and values to the cache; [batch, T, heads, head_dim].
   Array rotated_queries(const Array& x, KVCache& cache, const LlamaStep& step) const;
 
   Slot<LinearLayer> q_proj_, k_proj_, v_proj_, o_proj_;
   FusedLinear qkv_;
 };
 
-/// down(silu(gate(x)) * up(x)). x: [T, hidden].
+/// down(silu(gate(x)) * up(x)). x: [batch T, hidden].
 class LlamaMlp final : public Module {
  public:
   LlamaMlp(const LlamaConfig& config, Weights& weights, const std::string& path);
