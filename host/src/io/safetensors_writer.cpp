@@ -42,15 +42,18 @@ std::string header_of(std::span<const TensorDeclaration> tensors,
 
 std::vector<TensorDeclaration> declared(const std::map<std::string, Array>& arrays) {
   std::vector<TensorDeclaration> tensors;
-  for (const auto& [name, array] : arrays) {
-    const auto& sizes = array.shape().sizes();
-    tensors.push_back(
-        {name, std::string(safetensors_name(array.dtype())), {sizes.begin(), sizes.end()}});
-  }
+  tensors.reserve(arrays.size());
+  for (const auto& [name, array] : arrays)
+    tensors.push_back(declaration(name, array.dtype(), array.shape()));
   return tensors;
 }
 
 }  // namespace
+
+TensorDeclaration declaration(std::string name, DType dtype, const Shape& shape) {
+  const auto& sizes = shape.sizes();
+  return {std::move(name), std::string(safetensors_name(dtype)), {sizes.begin(), sizes.end()}};
+}
 
 std::uint64_t bytes_of(const TensorDeclaration& tensor) {
   const auto bits_each = safetensors_bits(tensor.type);

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "clmx/host/atomic_file.hpp"
+#include "clmx/host/dtype.hpp"
+#include "clmx/host/shape.hpp"
 
 namespace clmx {
 
@@ -18,6 +20,8 @@ struct TensorDeclaration {
   std::string name, type;
   std::vector<std::int64_t> shape;
 };
+/// Of an array of clmx.
+TensorDeclaration declaration(std::string name, DType dtype, const Shape& shape);
 /// The bytes of its data. Throws ArgumentError for an unknown type, a negative size, or elements
 /// that do not fill whole bytes or are more than an array can have.
 std::uint64_t bytes_of(const TensorDeclaration& tensor);
