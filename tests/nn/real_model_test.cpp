@@ -4,11 +4,14 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "batch_support.hpp"
 #include "clmx/devices/error.hpp"
 #include "clmx/host/safetensors.hpp"
+#include "clmx/nn/cache_file.hpp"
 #include "clmx/nn/generate.hpp"
 #include "clmx/nn/model_file.hpp"
 #include "support/real_model.hpp"
+#include "support/temp_folder.hpp"
 #include "support/test_devices.hpp"
 
 namespace clmx {
@@ -107,6 +110,47 @@ TEST_F(RealModel, PrefillAndDecodeGiveTheSameBits) {
     const auto whole = prefill(*model, prompt.tokens, together, 512, {}, device);
     const auto single = prefill(*model, prompt.tokens, apart, 1, {}, device);
     EXPECT_EQ(whole.to_vector<float>(), single.to_vector<float>()) << device.info().selector;
+  }
+}
+
+/// The first 24 tokens of four prompts.
+TokenRows prompt_rows() {
+  TokenRows rows;
+  for (const Prompt& prompt : read_prompts()) {
+    if (rows.size() == 4) break;
+    if (prompt.tokens.size() < 24) continue;
+    rows.emplace_back(prompt.tokens.begin(), prompt.tokens.begin() + 24);
+  }
+  return rows;
+}
+
+TEST_F(RealModel, RowsOfABatchHaveTheBitsOfTheRowAloneAtEveryPosition) {
+  const TokenRows rows = prompt_rows();
+  ASSERT_EQ(rows.size(), 4U);
+  const auto wanted = single_bits(*model, rows, real_devices().front());
+  for (const Device& device : real_devices()) {
+    for (const std::size_t chunk : {rows[0].size(), std::size_t{7}, std::size_t{1}}) {
+      ModelCache cache = model->new_cache();
+      EXPECT_TRUE(batch_bits(*model, cache, rows, chunk, device) == wanted)
+          << device.info().selector << " in chunks of " << chunk;
+    }
+  }
+}
+
+TEST_F(RealModel, ASavedCacheContinuesWithTheSameBitsOnEveryDevice) {
+  const TempFolder folder;
+  const Prompt prompt = read_prompts().at(3);  // 60 tokens
+  for (const Device& from : real_devices()) {
+    ModelCache cache = model->new_cache();
+    prefill(*model, prompt.tokens, cache, 64, {}, from);
+    save_cache(folder / "cache", cache);
+    const auto next = std::span(prompt.greedy).first(16);
+    const auto wanted = model->forward(next, cache, LogitRows::all, from).to_vector<float>();
+    for (const Device& to : real_devices()) {
+      ModelCache loaded = load_cache(folder / "cache", *model);
+      EXPECT_EQ(model->forward(next, loaded, LogitRows::all, to).to_vector<float>(), wanted)
+          << from.info().selector << " to " << to.info().selector;
+    }
   }
 }
 
