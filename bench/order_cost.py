@@ -94,14 +94,16 @@ def arguments():
 
 
 def measured(build, folders, rounds):
-    """Ratios canonical / free of every benchmark and form, one each round."""
+    """Ratios canonical / free of every benchmark and form, one each round; another form begins each round."""
+    all_forms = [(None, None), *folders.items()]
     ratios = {}
     for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        canonical = times(build, None)
-        for form, folder in folders.items():
-            for work, time in times(build, folder).items():
-                ratios.setdefault(work, {}).setdefault(form, []).append(canonical[work] / time)
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        first = number % len(all_forms)
+        found = {form: times(build, folder) for form, folder in all_forms[first:] + all_forms[:first]}
+        for form in folders:
+            for work, time in found[form].items():
+                ratios.setdefault(work, {}).setdefault(form, []).append(found[None][work] / time)
     return ratios
 
 
