@@ -159,7 +159,7 @@ TEST(KVCache, MovesToTheDeviceThatAppends) {
 TEST(KVCache, TakesTheBatchOfItsFirstAppendAndNoOther) {
   const Array three = normal_array({3, 2, kv_heads, dim}, 14);
   const Array one = normal_array({1, 2, kv_heads, dim}, 15);
-  KVCache cache(std::nullopt, kv_heads, dim, 8), fixed(3, kv_heads, dim, 8);
+  KVCache cache(std::nullopt, kv_heads, dim, 2), fixed(3, kv_heads, dim, 2);
   EXPECT_EQ(cache.batch(), 0);
   expect_refused([&] { cache.append(normal_array({0, 1, kv_heads, dim}, 1), three, {}); });
   cache.append(three, three, AttentionLayout::bthd);
