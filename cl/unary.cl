@@ -1,5 +1,5 @@
-// out[i] = f(x[i]), rounded once, where the constant FUNCTION is f_of of the functions below. A
-// work-item takes per_item neighbouring elements.
+// out[i] = f(x[i]), rounded once, where the constant FUNCTION is clmx_f of common/gelu.clh,
+// common/math.clh or of the functions below. A work-item takes per_item neighbouring elements.
 #include "common/dtype.clh"
 #include "common/gelu.clh"
 #if WIDE
@@ -9,26 +9,11 @@
 typedef STORAGE(X) x_t;
 
 #define DEFINE_FUNCTIONS(F, end)                                 \
-  inline F CLMX_JOIN(silu_of, end)(F v) {                        \
+  inline F CLMX_JOIN(clmx_silu, end)(F v) {                      \
     return v * CLMX_JOIN(clmx_sigmoid, end)(v);                  \
   }                                                              \
-  inline F CLMX_JOIN(gelu_of, end)(F v) {                        \
-    return CLMX_JOIN(clmx_gelu, end)(v);                         \
-  }                                                              \
-  inline F CLMX_JOIN(gelu_approx_of, end)(F v) {                 \
-    return CLMX_JOIN(clmx_gelu_approx, end)(v);                  \
-  }                                                              \
-  inline F CLMX_JOIN(gelu_fast_approx_of, end)(F v) {            \
-    return CLMX_JOIN(clmx_gelu_fast_approx, end)(v);             \
-  }                                                              \
-  inline F CLMX_JOIN(relu_of, end)(F v) {                        \
+  inline F CLMX_JOIN(clmx_relu, end)(F v) {                      \
     return select((F)0.0f, v, isgreater(v, (F)0.0f) | isnan(v)); \
-  }                                                              \
-  inline F CLMX_JOIN(sigmoid_of, end)(F v) {                     \
-    return CLMX_JOIN(clmx_sigmoid, end)(v);                      \
-  }                                                              \
-  inline F CLMX_JOIN(tanh_of, end)(F v) {                        \
-    return CLMX_JOIN(clmx_tanh, end)(v);                         \
   }
 
 DEFINE_FUNCTIONS(float, )

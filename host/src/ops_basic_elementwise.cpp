@@ -71,7 +71,7 @@ Array unary(const char* op, const Array& x, StreamOrDevice s) {
   Array out = Array::empty(x.shape(), x.dtype(), stream);
   if (out.size() == 0) return out;
   const ShareTuning tuning = choose_elementwise(stream.device().info(), x.size());
-  const std::string function = std::string(op) + "_of";  // `tanh` alone is a macro of some devices
+  const std::string function = join("clmx_", op);
   const Constants constants{
       {"X", x.dtype()}, {"FUNCTION", ElementFunction{function}}, {"WIDE", tuning.wide}};
   const Kernel kernel = stream.device().kernel({kernels(), "unary.cl", "unary", constants});

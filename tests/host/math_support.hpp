@@ -21,7 +21,7 @@ inline ConstantValue to_constant(FunctionName name) {
   return {0, name.text};
 }
 
-/// A function that cl/unary.cl can apply: its own or one of cl/common/math.clh.
+/// A function that cl/unary.cl can apply.
 struct Function {
   const char* name;
   bool wide;  ///< also there for float16
